@@ -34,8 +34,8 @@ def test_a_long_stage_writes_one_line_every_ten_seconds_and_a_last_one():
             advance(1)
     assert stream.getvalue().splitlines() == [
         "Extracting: 16/200 clips after 2 s, 23 s left",
-        "Extracting: 116/200 clips after 12 s, 13 s left",
-        "Extracting: 216/200 clips after 22 s, 3 s left",
+        "Extracting: 96/200 clips after 12 s, 13 s left",
+        "Extracting: 176/200 clips after 22 s, 3 s left",
         "Extracting: 200 clips after 25 s",
     ]
 
