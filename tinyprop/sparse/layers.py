@@ -1,0 +1,198 @@
+"""`torch.nn.Linear` and `torch.nn.Conv2d` whose output gradients are thinned out by a policy as they flow back.
+
+The forward pass is PyTorch's own. A layer becomes sparse in place (`attach`): parameters, hooks and references to it
+stay what they were, and its state gains one buffer, ``local_error_max``, which is saved and restored with the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tinyprop.sparse.autograd import conv2d_of_kept_channels, select_gradient
+from tinyprop.sparse.policies import Policy
+from tinyprop.sparse.selection import Selection, select
+from tinyprop.sparse.statistics import LayerStatistics, Tally
+
+LossReduction = Literal["mean", "sum"]
+
+
+@dataclass(eq=False)
+class Step:
+    """What the layers of one model share while they train."""
+
+    policy: Policy
+    loss_reduction: LossReduction
+    dense: bool = False
+    record_masks: bool = False
+    skipped: Tensor | None = None
+    """Samples that the output layer has taken out of the backward pass that is under way, bool (B,)."""
+
+
+@dataclass(eq=False)
+class _Place:
+    """Where one layer stands in its model, and what it has seen."""
+
+    step: Step
+    depth: int
+    tally: Tally = field(default_factory=Tally)
+    generator: torch.Generator | None = None
+    last_mask: Tensor | None = None
+
+
+class SparseLayer(nn.Module):
+    """What `SparseLinear` and `SparseConv2d` share: the selection, its state and its statistics."""
+
+    weight: Tensor
+    bias: Tensor | None
+    local_error_max: Tensor
+    """Y_max, the running maximum of the local error: training state, like a batch norm's running mean."""
+    _place: _Place
+
+    @property
+    def depth(self) -> int:
+        """d, the number of trainable layers between this one and the output."""
+        return self._place.depth
+
+    @property
+    def last_mask(self) -> Tensor | None:
+        """The entries that the last backward pass kept, in the shape of G; None unless ``record_masks`` is set."""
+        return self._place.last_mask
+
+    def attach(self, step: Step, depth: int) -> None:
+        """Give the layer its place: what it shares with the others, and its depth d."""
+        self._place = _Place(step, depth)
+        self.register_buffer("local_error_max", torch.zeros((), dtype=self.weight.dtype, device=self.weight.device))
+
+    def detach_place(self) -> None:
+        """Undo `attach`."""
+        del self._place, self.local_error_max
+
+    def seed(self, seed: int) -> None:
+        """Where a policy that draws by lot draws from, from now on."""
+        self._place.generator = torch.Generator().manual_seed(seed)
+
+    def collect(self) -> LayerStatistics | None:
+        """Statistics of the steps since the last call, then start anew; None if there were none."""
+        fan_in = self.weight[0].numel()
+        statistics = self._place.tally.read(units=len(self.weight), fan_in=fan_in, bias=self.bias is not None)
+        self._place.tally = Tally()
+        return statistics
+
+    def is_sparse_now(self) -> bool:
+        """Whether gradients of this forward pass are to be selected. Evaluation leaves all state alone."""
+        return self.training and torch.is_grad_enabled()
+
+    def select(self, gradient: Tensor, *, input_gradient: bool) -> tuple[Tensor, Tensor | None]:
+        """Steps 1 to 3 of the method: G with the dropped entries set to zero, and G for a bias that stays dense.
+
+        G has shape (B, …); its first dimension is the sample, everything else belongs to the sample's n entries.
+        """
+        place, step = self._place, self._place.step
+        policy, tally = step.policy, place.tally
+        batch = gradient.shape[0]
+        # Under a mean loss G is the per-sample gradient over B: undone, so that a ratio does not depend on the batch.
+        scale = batch if step.loss_reduction == "mean" else 1
+        local_error = gradient.detach().abs().flatten(1).sum(dim=1) * scale
+        torch.fmax(self.local_error_max, local_error.max(), out=self.local_error_max)
+
+        by_channel = policy.granularity == "channel" and gradient.dim() == 4
+        entries = gradient.flatten(2) if by_channel else gradient.flatten(1)
+        selection = self._selection(entries, local_error)
+        mask = selection.mask
+        kept = selection.counts.sum() if mask is None or not policy.batch_shared else mask.sum()
+        mask_in_shape = None if mask is None else mask.expand_as(entries).view_as(gradient)
+
+        tally.entries = entries.shape[1]
+        tally.positions = entries.shape[2] if by_channel else 1
+        tally.input_gradient = input_gradient
+        tally.add(selection.ratio, local_error, kept, self._rows_kept(mask_in_shape))
+        if step.record_masks:
+            place.last_mask = torch.ones_like(gradient, dtype=torch.bool) if mask_in_shape is None else mask_in_shape
+        if mask_in_shape is None:
+            return gradient, None
+        if policy.sparse_bias:
+            return gradient * mask_in_shape, None
+        skipped = step.skipped
+        for_bias = gradient if skipped is None else gradient * ~_per_sample(skipped, gradient)
+        return gradient * mask_in_shape, for_bias
+
+    def _selection(self, entries: Tensor, local_error: Tensor) -> Selection:
+        """What to keep of G, given as (B, n) or (B, channels, positions), samples that are skipped taken out."""
+        place, step = self._place, self._place.step
+        policy = step.policy
+        is_output = place.depth == 0
+        if is_output:
+            output_ratio = policy.ratios(local_error, self.local_error_max, 0, entries.shape[1])
+            step.skipped = policy.skipped(output_ratio)
+        if step.dense or (is_output and not policy.sparsify_output):
+            selection = _everything(entries, local_error)
+        else:
+            selection = select(
+                entries,
+                local_error,
+                self.local_error_max,
+                policy=policy,
+                depth=place.depth,
+                generator=place.generator,
+            )
+        skipped = step.skipped
+        if skipped is None or len(skipped) != len(local_error):
+            return selection
+        mask = torch.ones_like(entries, dtype=torch.bool) if selection.mask is None else selection.mask
+        return Selection(mask & ~_per_sample(skipped, mask), selection.ratio * ~skipped, selection.counts * ~skipped)
+
+    def _rows_kept(self, mask: Tensor | None) -> Tensor:
+        """Rows of the weight matrix with a kept entry, a scalar."""
+        if mask is None:
+            return torch.tensor(len(self.weight), device=self.weight.device)
+        rows = mask.flatten(2).any(dim=2) if mask.dim() == 4 else mask.reshape(-1, mask.shape[-1])
+        return rows.any(dim=0).sum()
+
+
+class SparseLinear(nn.Linear, SparseLayer):  # type: ignore[misc]  # torch types a missing bias as Any
+    """`torch.nn.Linear` with sparse backpropagation. Input (B, …, m), output (B, …, n)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.is_sparse_now():
+            return super().forward(input)
+        input_gradient = input.requires_grad
+        bias, dense_bias = _split_bias(self)
+        output = nn.functional.linear(input, self.weight, bias)
+        return select_gradient(output, lambda G: self.select(G, input_gradient=input_gradient), dense_bias)
+
+
+class SparseConv2d(nn.Conv2d, SparseLayer):
+    """`torch.nn.Conv2d` with sparse backpropagation, for any stride, padding, dilation and groups."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.is_sparse_now():
+            return super().forward(input)
+        input_gradient = input.requires_grad
+        selector = lambda G: self.select(G, input_gradient=input_gradient)
+        by_channel = self._place.step.policy.granularity == "channel"
+        if by_channel and self.groups == 1 and self.padding_mode == "zeros" and not isinstance(self.padding, str):
+            geometry = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+            return conv2d_of_kept_channels(input, self.weight, self.bias, selector, **geometry)
+        bias, dense_bias = _split_bias(self)
+        return select_gradient(self._conv_forward(input, self.weight, bias), selector, dense_bias)
+
+
+def _everything(entries: Tensor, local_error: Tensor) -> Selection:
+    counts = torch.full_like(local_error, entries.shape[1], dtype=torch.long)
+    return Selection(None, torch.ones_like(local_error), counts)
+
+
+def _per_sample(flags: Tensor, like: Tensor) -> Tensor:
+    """Flags (B,) in a shape that broadcasts over ``like``, (B, …)."""
+    return flags.view(-1, *(1,) * (like.dim() - 1))
+
+
+def _split_bias(layer: SparseLayer) -> tuple[Tensor | None, Tensor | None]:
+    """The bias as the layer's kernel is to see it, and as `select_gradient` is; where it learns from all of G."""
+    if layer.bias is None or layer._place.step.policy.sparse_bias:
+        return layer.bias, None
+    return layer.bias.detach(), layer.bias

@@ -1,0 +1,233 @@
+"""How much of a layer's output gradient each training step keeps.
+
+Every policy is a frozen dataclass with one question to answer: given the local error of each sample of the batch, which
+ratio of the gradient's entries is kept? Everything else (what is ranked, ties, zeros, statistics) is the same for all
+and lives in `tinyprop.sparse.selection` and `tinyprop.sparse.layers`.
+
+Notation, as everywhere in this package: B batch size, n entries of one sample's output gradient G[b] (for a convolution
+channels × height × width), Y local error, r ratio, k kept entries, d trainable layers between a layer and the output.
+
+Sources: Static, MeProp: Sun et al., ICML 2017 (arXiv 1706.06197). Adaptive: Rüb et al. 2023 (arXiv 2308.09201).
+AdaptiveSkip: TinyPropv2 (arXiv 2409.07109). Scheduled: ssProp (arXiv 2408.12561).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from tinyprop.errors import require
+
+Granularity = Literal["element", "channel"]
+Rounding = Literal["nearest", "floor"]
+Condition = tuple[bool, str, str]
+"""(holds, field, what to say where it does not), as `tinyprop.errors.require` takes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What all policies share.
+
+    Attributes:
+        granularity: ``element`` ranks single entries of the gradient by magnitude; ``channel`` ranks whole output
+            channels of a convolution by their L1 norm. For a linear layer on flat input both are the same.
+        rounding: of n·r to a count; ``nearest`` rounds halves up, ``floor`` is what the authors' C code does.
+        sparse_bias: whether bias gradients see only the kept entries too; the authors' C code keeps them dense.
+        sparsify_output: whether the output layer is sparse too. The authors say yes, meProp says no.
+    """
+
+    granularity: Granularity = "element"
+    rounding: Rounding = "nearest"
+    sparse_bias: bool = True
+    sparsify_output: bool = True
+
+    at_random: ClassVar[bool] = False
+    """Entries are drawn by lot instead of ranked by magnitude."""
+    batch_shared: ClassVar[bool] = False
+    """One selection serves the whole batch, instead of one for each sample."""
+
+    def __post_init__(self) -> None:
+        require(*self._conditions())
+
+    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+        """The ratio r of each sample, shape (B,), within [0, 1].
+
+        Args:
+            local_error: Y of the per-sample loss, shape (B,).
+            local_error_max: the layer's running maximum of Y, this batch included; a scalar.
+            depth: d, 0 at the output layer.
+            entries: n, what the ratio is a fraction of.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no ratio")
+
+    def counts(self, ratio: Tensor, entries: int) -> Tensor:
+        """k = clamp(round(n·r), 1, n) for each sample, int64, shape (B,)."""
+        scaled = ratio * entries
+        whole = scaled.floor() if self.rounding == "floor" else (scaled + 0.5).floor()
+        return whole.clamp(1, entries).long()
+
+    def skipped(self, output_ratio: Tensor) -> Tensor | None:
+        """Which samples, bool (B,), leave out their whole backward pass, by the output layer's ratio; None: none."""
+        return None
+
+    def is_dense_in(self, epoch: int) -> bool:
+        """Whether this epoch, counted from 0, trains densely."""
+        return False
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield (
+            self.granularity in ("element", "channel"),
+            "granularity",
+            f"{self.granularity!r} is neither 'element' nor 'channel'",
+        )
+        yield self.rounding in ("nearest", "floor"), "rounding", f"{self.rounding!r} is neither 'nearest' nor 'floor'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Policy):
+    """Plain backpropagation: every entry is kept."""
+
+    name: Literal["dense"] = "dense"
+
+    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+        return torch.ones_like(local_error)
+
+    def is_dense_in(self, epoch: int) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FixedRatio(Policy):
+    """What keeps the same fraction in every layer, at every sparse step, for every sample."""
+
+    ratio: float = 0.1
+
+    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+        return torch.full_like(local_error, self.ratio)
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield _within_unit("ratio", self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Static(_FixedRatio):
+    """The same ratio in every layer, at every step, for every sample."""
+
+    name: Literal["static"] = "static"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Random(_FixedRatio):
+    """The control: as many entries as `Static` keeps, drawn by lot. What ranking is worth is the difference."""
+
+    name: Literal["random"] = "random"
+    at_random: ClassVar[bool] = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduled(_FixedRatio):
+    """ssProp: in some epochs, whole output channels only, chosen for the batch together by mean magnitude.
+
+    The last epoch of each ``period`` is sparse, the others are dense; period 2 alternates, beginning densely.
+    """
+
+    name: Literal["scheduled"] = "scheduled"
+    ratio: float = 0.2
+    granularity: Granularity = "channel"
+    period: int = 2
+    batch_shared: ClassVar[bool] = True
+
+    def is_dense_in(self, epoch: int) -> bool:
+        return epoch % self.period != self.period - 1
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield self.period >= 1, "period", f"{self.period} epochs is under 1; 1 makes every epoch sparse"
+        yield (
+            self.granularity == "channel",
+            "granularity",
+            "'element' is not part of a scheduled policy, which keeps whole channels",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeProp(Policy):
+    """meProp: a fixed number k of entries in every hidden layer, whatever its width; the output layer dense."""
+
+    name: Literal["meprop"] = "meprop"
+    k: int = 30
+    sparsify_output: bool = False
+
+    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+        return torch.full_like(local_error, min(self.k, entries) / entries)
+
+    def counts(self, ratio: Tensor, entries: int) -> Tensor:
+        return torch.full_like(ratio, min(self.k, entries), dtype=torch.long)
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield self.k >= 1, "k", f"{self.k} is under 1, the least that is kept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive(Policy):
+    """TinyProp: r = (s_min + Y·(s_max − s_min)/Y_max)·ζ^d, clamped to [0, 1].
+
+    Attributes:
+        s_min, s_max: ratio of a sample without error, and of one with the largest error seen so far. ``s_max`` may
+            exceed 1: together with ζ < 1 it keeps early layers from starving.
+        zeta: ζ, the damping factor for each trainable layer between this one and the output.
+    """
+
+    name: Literal["adaptive"] = "adaptive"
+    s_min: float = 0.0
+    s_max: float = 1.0
+    zeta: float = 1.0
+
+    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+        # Before any error was seen Y and Y_max are both zero: any divisor but zero gives the right ratio, s_min.
+        divisor = torch.where(local_error_max > 0, local_error_max, torch.ones_like(local_error_max))
+        ratio = (self.s_min + local_error * (self.s_max - self.s_min) / divisor) * self.zeta**depth
+        return ratio.clamp(0, 1)
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield _within_unit("s_min", self.s_min)
+        yield (
+            self.s_max >= self.s_min and self.s_max > 0,
+            "s_max",
+            f"{self.s_max} must be above 0 and at least s_min ({self.s_min})",
+        )
+        yield 0 < self.zeta <= 1, "zeta", f"{self.zeta} is outside (0, 1]; 1 turns damping off"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveSkip(Adaptive):
+    """TinyPropv2: `Adaptive`, without learning at all from samples whose output-layer ratio is under a threshold."""
+
+    name: Literal["adaptive_skip"] = "adaptive_skip"  # type: ignore[assignment]
+    skip_threshold: float = 0.1
+
+    def skipped(self, output_ratio: Tensor) -> Tensor | None:
+        return output_ratio < self.skip_threshold
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield (
+            self.s_min < self.skip_threshold <= 1,
+            "skip_threshold",
+            f"{self.skip_threshold} is outside (s_min, 1] = ({self.s_min}, 1]: output ratios are never under s_min",
+        )
+
+
+AnyPolicy = Dense | Static | Random | Scheduled | MeProp | Adaptive | AdaptiveSkip
+
+
+def _within_unit(field: str, value: float) -> Condition:
+    return 0 <= value <= 1, field, f"{value} is outside [0, 1], the fraction of entries that is kept"

@@ -1,0 +1,85 @@
+"""What the backward steps of one layer kept, summed since it was last asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """One layer's selections over some backward steps. Every count is exact.
+
+    Attributes:
+        steps: backward passes.
+        samples: samples that went through them.
+        units: output units of a linear layer, output channels of a convolution: rows of the weight matrix.
+        entries: n, what one sample's selection chooses among.
+        kept: entries kept, all samples together.
+        kept_rows: over the steps, units with at least one kept entry in the batch: weight rows that an update touches.
+        ratio, local_error: means over the samples.
+        fan_in: multiply-accumulates that one output position of one unit costs, m (C_in/groups·kh·kw).
+        positions: output positions that one selectable entry stands for (1, or height·width of a channel).
+        bias: whether the layer has one.
+        input_gradient: whether the layer computes dX; the first layer of a network does not.
+    """
+
+    steps: int
+    samples: int
+    units: int
+    entries: int
+    kept: int
+    kept_rows: int
+    ratio: float
+    local_error: float
+    fan_in: int
+    positions: int
+    bias: bool
+    input_gradient: bool
+
+    @property
+    def kept_fraction(self) -> float:
+        """Kept entries over all entries."""
+        return self.kept / (self.samples * self.entries)
+
+
+class Tally:
+    """Running sums, kept on the device of the gradients so that adding to them waits for nothing."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.samples = 0
+        self.entries = 0
+        self.positions = 1
+        self.input_gradient = False
+        self._sums: Tensor | None = None
+
+    def add(self, ratio: Tensor, local_error: Tensor, kept: Tensor, kept_rows: Tensor) -> None:
+        """Add one step: ratio and Y of each sample (B,), and two counts as scalars."""
+        self.steps += 1
+        self.samples += len(ratio)
+        # float64 holds every count up to 2^53 exactly.
+        step = torch.stack((ratio.sum(), local_error.sum(), kept.to(ratio.dtype), kept_rows.to(ratio.dtype)))
+        self._sums = step.double() if self._sums is None else self._sums + step
+
+    def read(self, *, units: int, fan_in: int, bias: bool) -> LayerStatistics | None:
+        """The statistics so far; None before the first step."""
+        if self._sums is None:
+            return None
+        ratio, local_error, kept, kept_rows = self._sums.tolist()
+        return LayerStatistics(
+            steps=self.steps,
+            samples=self.samples,
+            units=units,
+            entries=self.entries,
+            kept=round(kept),
+            kept_rows=round(kept_rows),
+            ratio=ratio / self.samples,
+            local_error=local_error / self.samples,
+            fan_in=fan_in,
+            positions=self.positions,
+            bias=bias,
+            input_gradient=self.input_gradient,
+        )
