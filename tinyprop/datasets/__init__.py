@@ -1,0 +1,35 @@
+"""Datasets: files and downloads in, arrays out (see `contract.Dataset`).
+
+Each module has a frozen settings class and ``load(settings, progress) -> Dataset``; `load` here picks the module by the
+settings' ``name``. Importing this package loads no numerical library: it is needed to check a configuration.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from tinyprop.datasets.arrays import ArraysSettings
+from tinyprop.datasets.cifar10 import Cifar10Settings
+from tinyprop.datasets.digits import DigitsSettings
+from tinyprop.datasets.mnist import MnistSettings
+from tinyprop.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from tinyprop.datasets.contract import Dataset
+
+DatasetSettings = DigitsSettings | MnistSettings | Cifar10Settings | ArraysSettings
+
+
+def load(settings: DatasetSettings, progress: Progress = SILENT) -> Dataset:
+    """Load the dataset that ``settings`` describes.
+
+    Raises:
+        DataError: files are missing or damaged; the message names them and what to do.
+        RequestError: more samples are asked for than there are.
+    """
+    dataset: Dataset = importlib.import_module(f"{__name__}.{settings.name}").load(settings, progress)
+    return dataset
+
+
+__all__ = ["ArraysSettings", "Cifar10Settings", "DatasetSettings", "DigitsSettings", "MnistSettings", "load"]
