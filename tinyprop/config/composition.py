@@ -1,0 +1,176 @@
+"""From override strings to validated configurations, by Hydra's own loader.
+
+This package is the only place that sees Hydra and OmegaConf; the rest of the program gets `RunConfig`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from tinyprop.config.location import config_directory
+from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
+from tinyprop.config.problems import first_line, listed, of_validation, raise_all
+from tinyprop.config.schema import RunConfig
+from tinyprop.errors import RequestError
+
+CONFIG_NAME = "config"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that a request asks for: the overrides that tell it from its siblings, and its configuration."""
+
+    overrides: tuple[str, ...]
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole request.
+
+    Attributes:
+        jobs: every run; empty where a sweeper that chooses as it goes (a search) decides on them later.
+        base: the first of them, for what all have in common.
+    """
+
+    multirun: bool
+    jobs: tuple[Job, ...]
+    base: RunConfig
+
+
+class Composer:
+    """Hydra's loader over our configuration tree and the user's additional directories."""
+
+    def __init__(self, extra_directories: Iterable[str | Path] = ()):
+        Plugins.instance()
+        search_path = create_config_search_path(str(config_directory()))
+        for directory in extra_directories:
+            if not Path(directory).is_dir():
+                raise RequestError(f"--config-dir {directory}: no such directory")
+            search_path.prepend("command-line", f"file://{Path(directory).resolve()}")
+        self._loader = ConfigLoaderImpl(config_search_path=search_path)
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """Our groups, each with its options."""
+        groups = self._loader.list_groups("")
+        return {group: self._loader.get_group_options(group) for group in groups if group != "hydra"}
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The composed tree, Hydra's own node included.
+
+        Raises:
+            RequestError: Hydra refuses it.
+        """
+        try:
+            return self._loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=RunMode.RUN)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise RequestError(first_line(error)) from error
+
+    def run_config(self, overrides: Sequence[str]) -> RunConfig:
+        """One validated configuration.
+
+        Raises:
+            RequestError: with everything that is wrong.
+        """
+        return self.request(overrides, multirun=False).base
+
+    def request(self, overrides: Sequence[str], *, multirun: bool) -> Request:
+        """Everything that a command line asks for, checked before any of it begins.
+
+        Raises:
+            RequestError: with everything that is wrong in any of its runs.
+        """
+        parsed, problems = parse(self._loader, overrides)
+        parsed, unknown = check_names(parsed, self.groups, self.compose)
+        problems += unknown
+        tree = self.compose(first_of_each(parsed))
+        multirun = multirun or str(OmegaConf.select(tree, "hydra.mode")).endswith("MULTIRUN")
+        swept = [override.input_line for override in parsed if override.is_sweep_override()]
+        if swept and not multirun:
+            problems.append(f"{' '.join(map(str, swept))}: several values make a multirun; add -m")
+        params = (OmegaConf.select(tree, "hydra.sweeper.params") or {}) if multirun else {}
+        arguments = [f"{key}={value}" for key, value in params.items()] + [
+            str(override.input_line) for override in parsed
+        ]
+        is_grid = str(OmegaConf.select(tree, "hydra.sweeper._target_")).endswith("BasicSweeper")
+        if not multirun or not is_grid:
+            arguments = first_of_each(parse(self._loader, arguments)[0])
+        jobs, refused = self._jobs(arguments)
+        raise_all([*problems, *refused])
+        return Request(multirun, tuple(jobs) if is_grid or not multirun else (), jobs[0].config)
+
+    def _jobs(self, arguments: list[str]) -> tuple[list[Job], list[str]]:
+        """Each combination of a grid, in Hydra's order, and what is wrong with any of them."""
+        parsed, _ = parse(self._loader, arguments)
+        grid = list(itertools.chain(*BasicSweeper.split_arguments(parsed, max_batch_size=None)))
+        constant = set.intersection(*(set(combination) for combination in grid))
+        jobs, problems, trees = [], [], {}
+        for combination in grid:
+            overrides, _ = parse(self._loader, combination)
+            choices = tuple(str(o.input_line) for o in overrides if o.key_or_group in self.groups)
+            values = [o for o in overrides if o.key_or_group not in self.groups and not is_hydras(o)]
+            try:
+                # Composing costs far more than setting values: once for each combination of group choices.
+                if choices not in trees:
+                    trees[choices] = _own(self.compose(choices))
+                config = validated(_with_values(trees[choices], values))
+            except RequestError as error:
+                problems += listed(error)
+                continue
+            jobs.append(Job(tuple(line for line in combination if line not in constant), config))
+        return jobs, problems
+
+
+def validated(tree: DictConfig) -> RunConfig:
+    """The typed configuration of a composed tree.
+
+    Raises:
+        RequestError: with every refused value.
+    """
+    try:
+        values = OmegaConf.to_container(_own(tree), resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise RequestError(first_line(error)) from error
+    missing = [f"{key}: a value is required, as in {key}=…" for key in sorted(OmegaConf.missing_keys(_own(tree)))]
+    raise_all(missing)
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise_all(of_validation(error))
+        raise
+
+
+def _own(tree: DictConfig) -> DictConfig:
+    """The tree without Hydra's node."""
+    if "hydra" not in tree:
+        return tree
+    copy = tree.copy()
+    with open_dict(copy):
+        copy.pop("hydra")
+    return copy
+
+
+def _with_values(tree: DictConfig, overrides: Iterable[Override]) -> DictConfig:
+    copy = tree.copy()
+    with open_dict(copy):
+        for override in overrides:
+            if override.is_delete():
+                raise RequestError(f"{override.input_line}: every key of a run is needed; set it instead")
+            OmegaConf.update(copy, override.key_or_group, override.value(), force_add=True)
+    return copy

@@ -1,0 +1,63 @@
+"""The edge to Hydra: handing a command line over to it, and taking typed configurations back inside its jobs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from tinyprop.config.composition import CONFIG_NAME, Composer, validated
+from tinyprop.config.location import config_directory
+from tinyprop.config.schema import RunConfig
+
+
+def hand_over(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None:
+    """Run Hydra's own command line (runs, multiruns, --cfg, --info, completion) on our configuration tree.
+
+    Ends by `SystemExit` where Hydra ends the program.
+    """
+    register_resolvers()
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=CONFIG_NAME)(job)()
+    finally:
+        sys.argv = before
+
+
+def received(tree: DictConfig) -> tuple[RunConfig, Path, Composer]:
+    """What a job runs on: its configuration, its directory, and a composer that sees what the command line saw."""
+    runtime = HydraConfig.get().runtime
+    own = config_directory()
+    directories = [
+        source.path
+        for source in runtime.config_sources
+        if source.schema == "file" and Path(source.path).resolve() != own.resolve()
+    ]
+    return validated(tree), Path(runtime.output_dir), Composer(directories)
+
+
+def register_resolvers() -> None:
+    """``${run_name:}``, which the run directory is named by."""
+    OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
+
+
+def _run_name(*, _root_: DictConfig) -> str:
+    return validated(_root_).run_name
+
+
+def as_yaml(config: RunConfig) -> str:
+    """The resolved configuration, in the keys that the command line takes."""
+    return OmegaConf.to_yaml(OmegaConf.create(config.plain()))
+
+
+def complete(line: str, point: int, job: Callable[[DictConfig], Any], shell: str) -> None:
+    """Print Hydra's completions of a command line from which the verb has been dropped."""
+    os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(point)
+    hand_over(["-sc", f"query={shell}"], job)

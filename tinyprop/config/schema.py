@@ -1,0 +1,74 @@
+"""The typed configuration of one run: what the rest of the program receives instead of a configuration tree.
+
+Each group's classes live beside the code that they configure and check themselves; this puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tinyprop.backends.torch_settings import TorchBackend
+from tinyprop.cost.target import Target
+from tinyprop.datasets import DatasetSettings
+from tinyprop.models import AnyModel
+from tinyprop.sparse.policies import AnyPolicy
+from tinyprop.tracking.identity import config_hash, run_name
+from tinyprop.tracking.settings import TrackingSettings
+from tinyprop.training.optimizer import AnyOptimizer
+from tinyprop.training.settings import Trainer
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SweepSettings(_Strict):
+    """Which multirun a run belongs to; set by the multirun itself."""
+
+    id: str | None = None
+    parent_run_id: str | None = None
+
+
+class RunConfig(_Strict):
+    """One run, complete.
+
+    Attributes:
+        seed: decides initial weights, sample order and every lot that is drawn.
+        runs_dir: where run directories and the default MLflow database are.
+        pretrain: overrides that describe a run to begin with the weights of; it is trained first if it is not there.
+    """
+
+    dataset: Annotated[DatasetSettings, Field(discriminator="name")]
+    model: Annotated[AnyModel, Field(discriminator="name")]
+    policy: Annotated[AnyPolicy, Field(discriminator="name")]
+    optimizer: Annotated[AnyOptimizer, Field(discriminator="name")]
+    trainer: Trainer
+    backend: TorchBackend
+    target: Target
+    seed: int = Field(ge=0, lt=2**32)
+    runs_dir: str
+    pretrain: tuple[str, ...] = ()
+    tracking: TrackingSettings
+    sweep: SweepSettings = SweepSettings()
+
+    @property
+    def hash(self) -> str:
+        """Digest of everything that decides the result."""
+        return config_hash(self.plain())
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's directory and of the run in MLflow."""
+        return run_name(self.plain())
+
+    def plain(self) -> dict[str, Any]:
+        """The configuration as nested JSON values."""
+        return self.model_dump(mode="json")
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> RunConfig:
+        if self.pretrain and self.trainer.init_from is not None:
+            raise ValueError("pretrain and trainer.init_from both say what to begin with; set trainer.init_from=null")
+        return self

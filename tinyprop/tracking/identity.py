@@ -1,0 +1,35 @@
+"""Who a run is: a digest of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_OUTSIDE = (
+    ("runs_dir",),  # where results go
+    ("tracking",),
+    ("sweep",),
+    ("dataset", "root"),  # where data comes from; what it holds is checked by its fingerprint
+    ("trainer", "resume"),  # how a result is come by
+    ("trainer", "force"),
+)
+"""Keys that say where and how, but not what."""
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Hexadecimal SHA-256 of a configuration, given as nested mappings of JSON values, without paths and procedure."""
+    kept = json.loads(json.dumps(config, sort_keys=True))
+    for *path, key in _OUTSIDE:
+        node = kept
+        for part in path:
+            node = node.get(part, {})
+        node.pop(key, None)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def run_name(config: Mapping[str, Any]) -> str:
+    """``dataset-model-policy-sSEED-hash``: the name of run directory and MLflow run."""
+    parts = (config["dataset"]["name"], config["model"]["name"], config["policy"]["name"], f"s{config['seed']}")
+    return "-".join((*parts, config_hash(config)[:10]))
