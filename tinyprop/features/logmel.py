@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,8 @@ class LogMel:
         power: exponent of the magnitudes; 2 is energy.
         pad_mode: what lies beyond both ends of a clip. The baseline's librosa (0.6) reflected the signal; later ones
             pad with zeros, which moves the first and the last frame by 6 dB.
+        floor: decibels below which nothing is told apart, None for no floor. Digital silence, such as zeros appended
+            to a short clip, would otherwise lie at −157 dB, far from everything else.
     """
 
     name: Literal["logmel"] = "logmel"
@@ -34,6 +37,7 @@ class LogMel:
     mels: int = 128
     power: float = 2.0
     pad_mode: Literal["reflect", "constant"] = "reflect"
+    floor: float | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -46,6 +50,11 @@ class LogMel:
                 "pad_mode",
                 f"{self.pad_mode!r}; give reflect (the baseline's) or constant",
             ),
+            (
+                self.floor is None or math.isfinite(self.floor),
+                "floor",
+                f"{self.floor} dB; give a finite number such as -80, or null for no floor",
+            ),
         )
 
     @property
@@ -55,7 +64,7 @@ class LogMel:
 
 
 def log_mel(audio: NDArray[np.float32], rate: int, settings: LogMel) -> NDArray[np.float32]:
-    """Log-mel spectrogram in decibels: 20 / power · log10(mel + ε), ε that of a float64, no clipping from below.
+    """Log-mel spectrogram in decibels: 20 / power · log10(mel + ε), ε that of a float64.
 
     Args:
         audio: shape (samples,), at least ``settings.shortest`` long.
@@ -75,6 +84,8 @@ def log_mel(audio: NDArray[np.float32], rate: int, settings: LogMel) -> NDArray[
     energy = np.abs(spectra, dtype=np.float32) ** np.float32(settings.power)
     mel = mel_filter_bank(rate, settings.n_fft, settings.mels) @ energy
     decibels = 20.0 / settings.power * np.log10(mel + np.finfo(np.float64).eps)
+    if settings.floor is not None:
+        decibels = np.maximum(decibels, np.float32(settings.floor))
     return np.ascontiguousarray(decibels.T, dtype=np.float32)
 
 
