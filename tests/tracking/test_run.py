@@ -179,11 +179,11 @@ def test_a_store_that_fails_for_a_while_loses_no_metric(breakable, caplog):
 def test_a_store_that_fails_at_the_end_is_an_error_and_the_status_is_still_set(breakable):
     broken, execute = breakable
     run = broken.start_run("unlucky")
-    execute("ALTER TABLE latest_metrics RENAME TO away")
+    execute("ALTER TABLE metrics RENAME TO away")
     run.log_epoch(0, {"loss": 1.0})
     with pytest.raises(TinypropError, match="metrics cannot be stored"):
         run.finish("FINISHED")
-    execute("ALTER TABLE away RENAME TO latest_metrics")
+    execute("ALTER TABLE away RENAME TO metrics")
     assert broken._client.get_run(run.run_id).info.status == "FINISHED"
 
 
