@@ -139,12 +139,22 @@ def fetch(root: str, progress: Progress = SILENT) -> None:
         raise DataError(f"{directory}: cannot be written: {error}; choose another folder by dataset.root=…") from error
 
 
+def present(root: str) -> tuple[int, int]:
+    """How many files of the layout that is there exist, unread, and how many there should be."""
+    paths = _layout(root)
+    return sum(path.exists() for path in paths), len(paths)
+
+
 def verify(root: str) -> list[FileCheck]:
     """Check each file of the layout that is there: python batches by checksum, binary ones by size and labels."""
-    directory = Path(root) / "cifar10"
-    if (directory / BINARY_FOLDER).is_dir() and not (directory / PYTHON_FOLDER).is_dir():
-        return [_check(directory / BINARY_FOLDER / name) for name in BINARY_FILES]
-    return [_check(directory / PYTHON_FOLDER / name) for name in PYTHON_FILES]
+    return [_check(path) for path in _layout(root)]
+
+
+def _layout(root: str) -> list[Path]:
+    python, binary = (Path(root) / "cifar10" / folder for folder in (PYTHON_FOLDER, BINARY_FOLDER))
+    if binary.is_dir() and not python.is_dir():
+        return [binary / name for name in BINARY_FILES]
+    return [python / name for name in PYTHON_FILES]
 
 
 def _is_complete(root: str) -> bool:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -26,11 +26,22 @@ _TIMEOUT_S = 20.0
 _ATTEMPTS = 5  # for each mirror; a further one is made only if the last one brought new bytes
 
 
-def download(dataset: str, file: RemoteFile, directory: Path, progress: Progress = SILENT) -> Path:
+def download(
+    dataset: str,
+    file: RemoteFile,
+    directory: Path,
+    progress: Progress = SILENT,
+    *,
+    also_missing: Sequence[str] = (),
+) -> Path:
     """Download ``file`` into ``directory`` and verify it, replacing what has its name there.
 
     An interrupted download leaves ``<name>.part`` and is resumed by the next one, from whichever mirror. Processes
     that want the same file take turns, and the later ones find it done.
+
+    Args:
+        dataset: the dataset's name, for the error's advice.
+        also_missing: names of the files that are wanted next, so that the error names them all.
 
     Raises:
         DataError: no mirror delivered the file (the message has each one's reason, and what to do for ``dataset``
@@ -53,7 +64,7 @@ def download(dataset: str, file: RemoteFile, directory: Path, progress: Progress
                 else:
                     os.replace(part, target)
                     return target
-            raise missing_files(dataset, directory, [file.name], file.urls, failures)
+            raise missing_files(dataset, directory, [file.name, *also_missing], (), failures)
     except OSError as error:
         raise DataError(
             f"{target}: cannot be written: {error}; free some space or choose another folder by dataset.root=…"

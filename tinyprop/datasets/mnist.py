@@ -6,6 +6,7 @@ Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -88,8 +89,7 @@ def load(settings: MnistSettings, progress: Progress = SILENT) -> Dataset:
         absent = [file for file in FILES.values() if not _on_disk(directory, file).exists()]
         if absent and settings.source == "local":
             raise missing_files("mnist", directory, [file.name for file in absent], MIRRORS)
-        for file in absent:
-            _download(file, directory, progress)
+        _download(absent, directory, progress)
     official = settings.source != "synthetic"
     return image_dataset(
         "mnist",
@@ -106,9 +106,13 @@ def fetch(root: str, progress: Progress = SILENT) -> None:
     Raises:
         DataError: no mirror delivered a file, or it cannot be written.
     """
-    for file, check in zip(FILES.values(), verify(root), strict=True):
-        if check.status != "ok":
-            _download(file, Path(root) / "mnist", progress)
+    wanted = [file for file, check in zip(FILES.values(), verify(root), strict=True) if check.status != "ok"]
+    _download(wanted, Path(root) / "mnist", progress)
+
+
+def present(root: str) -> tuple[int, int]:
+    """How many of the files are there, unread, and how many there should be."""
+    return sum(_on_disk(Path(root) / "mnist", file).exists() for file in FILES.values()), len(FILES)
 
 
 def verify(root: str) -> list[FileCheck]:
@@ -117,10 +121,11 @@ def verify(root: str) -> list[FileCheck]:
     return [_check(directory, split, kind) for split, kind in FILES]
 
 
-def _download(file: RemoteFile, directory: Path, progress: Progress) -> None:
+def _download(files: Sequence[RemoteFile], directory: Path, progress: Progress) -> None:
     from tinyprop.datasets.download import download
 
-    download("mnist", file, directory, progress)
+    for place, file in enumerate(files, 1):
+        download("mnist", file, directory, progress, also_missing=[later.name for later in files[place:]])
 
 
 def _on_disk(directory: Path, file: RemoteFile) -> Path:

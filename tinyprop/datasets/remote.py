@@ -43,9 +43,9 @@ def missing_files(
         failures: one line for each mirror that was tried, with the reason.
     """
     lines = [f"{dataset}: missing in {directory}: {', '.join(missing)}"]
+    lines += [f"  published at {address}" for address in origin]
     lines += [f"  tried {failure}" for failure in failures]
     lines += [
-        f"  published at {' or '.join(origin)}",
         f"  put what is missing into {directory} (dataset.root=… names another folder),",
         f"  or run `tinyprop data fetch {dataset}` where there is a network;",
         "  without a network: `tinyprop train dataset=digits`"
