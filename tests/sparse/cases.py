@@ -93,7 +93,7 @@ def assert_agrees(outcome: Outcome, layer: nn.Module, settings, x, G, local_erro
     """Masks and Y_max, outputs and gradients of ``outcome`` are those of the reference."""
     x, G = np.asarray(x, dtype=np.float64), np.asarray(G, dtype=np.float64)
     expected = reference_of(layer)
-    chosen = reference.select(settings, G, local_error_max)
+    chosen = reference.select(settings, G, local_error_max, unit_axis=expected.unit_axis)
     assert not chosen.doubtful
     sums = expected.backward(x, G, chosen, settings.sparse_bias)
     np.testing.assert_array_equal(outcome.mask, chosen.mask)

@@ -46,9 +46,14 @@ class Selection:
 
 
 def select(
-    settings: Settings, G: np.ndarray, local_error_max: float, depth: int = 0, skipped: list[bool] | None = None
+    settings: Settings,
+    G: np.ndarray,
+    local_error_max: float,
+    depth: int = 0,
+    skipped: list[bool] | None = None,
+    unit_axis: int = -1,
 ) -> Selection:
-    """Steps 1 to 3: which entries of G are kept. Channels are axis 1 of [B, C, H, W] and the last axis otherwise."""
+    """Steps 1 to 3: which entries of G are kept. ``unit_axis`` is -1 for a linear layer, -3 for a convolution."""
     B = G.shape[0]
     skipped = [False] * B if skipped is None else list(skipped)
 
@@ -74,7 +79,7 @@ def select(
             continue
         if local_error[b] == 0.0:
             continue
-        magnitudes = _magnitudes(settings, G[b])
+        magnitudes = _magnitudes(settings, np.moveaxis(G[b], unit_axis, 0), G[b])
         n = len(magnitudes)
         if settings.kind == "meprop":
             k = min(settings.k, n)
@@ -84,7 +89,10 @@ def select(
             computed = settings.kind in ("adaptive", "skip") and 0.0 < ratio < 1.0
             doubtful = doubtful or (computed and abs(step - round(step)) < 1e-6)
         for j in largest(magnitudes, k):
-            _keep(settings, mask[b], j)
+            if settings.granularity == "element":
+                mask[b].ravel()[j] = True
+            else:
+                np.moveaxis(mask[b], unit_axis, 0)[j] = True
     return Selection(local_error, local_error_max, ratios, mask, skipped, doubtful)
 
 
@@ -115,21 +123,11 @@ def _ratio(settings: Settings, Y: float, Y_max: float, depth: int) -> float:
     return settings.ratio
 
 
-def _magnitudes(settings: Settings, G: np.ndarray) -> list[float]:
+def _magnitudes(settings: Settings, channels: np.ndarray, G: np.ndarray) -> list[float]:
     """Of one sample: |G| of each entry, or the L1 norm of each output channel."""
     if settings.granularity == "element":
         return [abs(float(g)) for g in G.ravel()]
-    channels = G if G.ndim == 3 else np.moveaxis(G, -1, 0)
     return [math.fsum(abs(float(g)) for g in channel.ravel()) for channel in channels]
-
-
-def _keep(settings: Settings, mask: np.ndarray, j: int) -> None:
-    if settings.granularity == "element":
-        mask.ravel()[j] = True
-    elif mask.ndim == 3:
-        mask[j] = True
-    else:
-        mask[..., j] = True
 
 
 @dataclass
@@ -147,6 +145,7 @@ class Linear:
 
     W: np.ndarray
     b: np.ndarray
+    unit_axis = -1
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         y = np.zeros((*x.shape[:-1], len(self.b)))
@@ -181,6 +180,7 @@ class Conv:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     padding_mode: str = "zeros"
+    unit_axis = -3
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         (kh, kw), (H, W) = self.W.shape[2:], x.shape[2:]
@@ -301,7 +301,7 @@ class Network:
             if not isinstance(layer, Linear | Conv):
                 G = layer.backward(G)
                 continue
-            chosen = select(self.settings, G, self.local_error_max.get(place, 0.0), depth, skipped)
+            chosen = select(self.settings, G, self.local_error_max.get(place, 0.0), depth, skipped, layer.unit_axis)
             self.local_error_max[place] = chosen.local_error_max
             self.selections[place] = chosen
             sums = layer.backward(inputs[place], G, chosen, self.settings.sparse_bias)

@@ -120,10 +120,11 @@ def test_residual_branches_select_and_add_up_as_the_reference_does(options):
     nn.functional.cross_entropy(model(x), labels).backward()
 
     for name, layer in sparsity.layers.items():
-        chosen = reference.select(settings, gradients[name] * 4, 0.0, layer.depth)
+        expected = reference_of(getattr(plain, name))
+        chosen = reference.select(settings, gradients[name] * 4, 0.0, layer.depth, unit_axis=expected.unit_axis)
         assert not chosen.doubtful
         np.testing.assert_array_equal(layer.last_mask.numpy(), chosen.mask, err_msg=name)
-        sums = reference_of(getattr(plain, name)).backward(inputs[name], gradients[name], chosen)
+        sums = expected.backward(inputs[name], gradients[name], chosen)
         np.testing.assert_allclose(layer.weight.grad.numpy(), sums.dW, rtol=1e-9, atol=1e-12, err_msg=name)
 
     for (
