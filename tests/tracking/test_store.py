@@ -24,6 +24,7 @@ run.finish("FINISHED")
 """
 
 
+@pytest.mark.slow
 def test_four_processes_start_on_one_empty_directory(tmp_path):
     from mlflow import MlflowClient
 
