@@ -134,6 +134,7 @@ def _download_and_unpack(machine: str, directory: Path, progress: Progress) -> N
     from tinyprop.datasets.unpack import unpack
 
     target = directory.parent
+    brought_by_hand = (target / ARCHIVES[machine].name).exists()
     archive = download("dcase", ARCHIVES[machine], target, progress)
     contents = _archive_contents(archive, machine)
     unfinished = _unfinished(directory)
@@ -143,7 +144,8 @@ def _download_and_unpack(machine: str, directory: Path, progress: Progress) -> N
     writing.write_text(json.dumps(contents, indent=0) + "\n")
     os.replace(writing, directory / CONTENTS)
     unfinished.unlink(missing_ok=True)
-    archive.unlink(missing_ok=True)
+    if not brought_by_hand:
+        archive.unlink(missing_ok=True)
 
 
 def _unfinished(directory: Path) -> Path:
