@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from tinyprop.tracking.model import NAME
+from tinyprop.sparse import Adaptive, sparsify
+from tinyprop.tracking.model import NAME, _requirements
 
 
 def network() -> torch.nn.Module:
@@ -34,6 +35,32 @@ def test_the_model_loads_back_from_its_run_with_signature_and_equal_outputs(stor
     (output,) = client.get_run(run.run_id).outputs.model_outputs
     logged = client.get_logged_model(output.model_id)
     assert (logged.name, str(logged.status)) == (NAME, "READY")
+
+
+def test_a_network_with_sparse_layers_is_stored_between_two_steps_and_loads_back(store, monkeypatch):
+    import mlflow
+
+    monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", store.uri)
+    model = network()
+    sparsify(model, Adaptive())
+    samples = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    torch.nn.functional.cross_entropy(model(samples), torch.tensor([0, 1, 2, 3, 0, 1])).backward()
+    optimizer.step()
+    run = store.start_run("sparse")
+    run.log_model(model, samples.numpy()[:2])
+    run.finish("FINISHED")
+
+    loaded = mlflow.pytorch.load_model(f"runs:/{run.run_id}/{NAME}")
+    with torch.no_grad():
+        assert torch.equal(loaded(samples), model.eval()(samples))
+
+
+def test_only_a_network_with_layers_of_tinyprop_requires_it():
+    plain, sparse = network(), network()
+    sparsify(sparse, Adaptive())
+    assert [name.partition("==")[0] for name in _requirements(plain)] == ["torch", "numpy"]
+    assert [name.partition("==")[0] for name in _requirements(sparse)] == ["torch", "numpy", "tinyprop"]
 
 
 def test_storing_a_model_is_quiet(store, capfd):

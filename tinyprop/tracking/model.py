@@ -55,7 +55,7 @@ def log_model(
                 ),
                 signature=infer_signature(input_example, output),
                 input_example=input_example,
-                pip_requirements=[f"{name}=={version(name)}" for name in ("tinyprop", "torch", "numpy")],
+                pip_requirements=_requirements(network),
                 serialization_format="pickle",
             )
             client.log_model_artifacts(logged.model_id, str(path))
@@ -63,3 +63,9 @@ def log_model(
         status = "READY"
     finally:
         client.finalize_logged_model(logged.model_id, status)
+
+
+def _requirements(network: torch.nn.Module) -> list[str]:
+    """What loading needs: tinyprop only if a layer is one of its own, so that a plain network loads without it."""
+    own = any(type(layer).__module__.startswith("tinyprop.") for layer in network.modules())
+    return [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "numpy", *(["tinyprop"] if own else []))]
