@@ -23,7 +23,7 @@ class DivergenceError(TinypropError):
     """Training produced a loss that is not finite. The message names epoch and step and gives a hint."""
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(ValueError):  # noqa: N818  # what it is, rather than that it is raised
     """Values that a settings class refuses, all of them at once.
 
     ``problems`` holds one ``(field, message)`` pair for each refused field; the message carries the value.

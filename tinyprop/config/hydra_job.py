@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from tinyprop.config.composition import CONFIG_NAME, Composer, validated
 from tinyprop.config.location import config_directory
 from tinyprop.config.schema import RunConfig
 
+HydraTree = DictConfig
+"""What Hydra gives a job; nobody but `received` looks into it."""
 
-def hand_over(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None:
+
+def hand_over(arguments: Sequence[str], job: Callable[[HydraTree], Any]) -> None:
     """Run Hydra's own command line (runs, multiruns, --cfg, --info, completion) on our configuration tree.
 
     Ends by `SystemExit` where Hydra ends the program.
@@ -31,16 +35,29 @@ def hand_over(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> Non
         sys.argv = before
 
 
-def received(tree: DictConfig) -> tuple[RunConfig, Path, Composer]:
-    """What a job runs on: its configuration, its directory, and a composer that sees what the command line saw."""
-    runtime = HydraConfig.get().runtime
-    own = config_directory()
-    directories = [
-        source.path
-        for source in runtime.config_sources
-        if source.schema == "file" and Path(source.path).resolve() != own.resolve()
-    ]
-    return validated(tree), Path(runtime.output_dir), Composer(directories)
+@dataclass(frozen=True)
+class Received:
+    """What a job runs on.
+
+    Attributes:
+        composer: sees the same configuration directories as the command line did.
+        overrides: the job's own, as text.
+    """
+
+    config: RunConfig
+    run_dir: Path
+    composer: Composer
+    overrides: list[str]
+
+
+def received(tree: HydraTree) -> Received:
+    """The job that Hydra has handed over."""
+    register_resolvers()
+    known = HydraConfig.get()
+    own = config_directory().resolve()
+    directories = [Path(source.path) for source in known.runtime.config_sources if source.schema == "file"]
+    composer = Composer(directory for directory in directories if directory.resolve() != own)
+    return Received(validated(tree), Path(known.runtime.output_dir), composer, list(known.overrides.task))
 
 
 def register_resolvers() -> None:
@@ -57,7 +74,7 @@ def as_yaml(config: RunConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(config.plain()))
 
 
-def complete(line: str, point: int, job: Callable[[DictConfig], Any], shell: str) -> None:
+def complete(line: str, point: int, job: Callable[[HydraTree], Any], shell: str) -> None:
     """Print Hydra's completions of a command line from which the verb has been dropped."""
     os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(point)
     hand_over(["-sc", f"query={shell}"], job)

@@ -43,6 +43,7 @@ class Dataset:
         task: what the labels ask for; decides loss and metrics.
         train, test: the splits. Validation data is cut from ``train`` by the trainer.
         classes: class names by label; for ``binary`` the name of label 1 comes second.
+        positive: the label that detection scores (AUC, pAUC) count as a hit.
         synthetic: whether the samples are generated rather than recorded; shown in every output.
         fingerprint: hexadecimal digest of everything in ``train`` and ``test``; two datasets with equal fingerprints
             train identically.
@@ -54,6 +55,7 @@ class Dataset:
     train: Split
     test: Split
     classes: tuple[str, ...]
+    positive: int = 1
     synthetic: bool = False
     fingerprint: str = ""
     notes: tuple[str, ...] = field(default=())

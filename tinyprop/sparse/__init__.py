@@ -28,7 +28,7 @@ from tinyprop.sparse.policies import (
     Static,
 )
 from tinyprop.sparse.selection import keep_largest
-from tinyprop.sparse.sparsify import Sparsity, densify, sparsify
+from tinyprop.sparse.sparsify import Sparsity, densify, plain_state_dict, sparsify
 from tinyprop.sparse.statistics import LayerStatistics
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "densify",
     "keep_largest",
     "multiply_accumulates",
+    "plain_state_dict",
     "select_gradient",
     "sparsify",
 ]

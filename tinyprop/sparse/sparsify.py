@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tinyprop.sparse.layers import LossReduction, SparseConv2d, SparseLayer, SparseLinear, Step
 from tinyprop.sparse.policies import Policy
@@ -108,6 +108,16 @@ def densify(model: nn.Module) -> None:
         if isinstance(module, SparseLinear | SparseConv2d):
             module.detach_place()
             module.__class__ = _DENSE[type(module)]  # type: ignore[assignment]
+
+
+def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """The ``state_dict`` that the model would have if it had never been sparse."""
+    own = {
+        f"{name}.local_error_max" if name else "local_error_max"
+        for name, module in model.named_modules()
+        if isinstance(module, SparseLayer)
+    }
+    return {key: value for key, value in model.state_dict().items() if key not in own}
 
 
 def _is_trainable(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,6 +43,23 @@ class LayerStatistics:
     def kept_fraction(self) -> float:
         """Kept entries over all entries."""
         return self.kept / (self.samples * self.entries)
+
+    def __add__(self, other: LayerStatistics) -> LayerStatistics:
+        """The same layer over the steps of both."""
+        samples = self.samples + other.samples
+
+        def mean(mine: float, theirs: float) -> float:
+            return (mine * self.samples + theirs * other.samples) / samples
+
+        return replace(
+            self,
+            steps=self.steps + other.steps,
+            samples=samples,
+            kept=self.kept + other.kept,
+            kept_rows=self.kept_rows + other.kept_rows,
+            ratio=mean(self.ratio, other.ratio),
+            local_error=mean(self.local_error, other.local_error),
+        )
 
 
 class Tally:

@@ -1,0 +1,138 @@
+"""What Hydra calls for each run, wherever its launcher does: the run itself, and word of how it ended.
+
+A job never raises for a failed run: a launcher would lose the others' results or hide all errors but the first. How it
+ended is returned to this process, and to the one that started a multirun by a file in the multirun's directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinyprop.cli import INTERRUPTED
+from tinyprop.config.hydra_job import HydraTree, Received, as_yaml, received
+from tinyprop.config.schema import RunConfig
+from tinyprop.errors import TinypropError
+from tinyprop.progress import SILENT, Progress
+from tinyprop.training import result
+from tinyprop.training.run import execute
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended.
+
+    Attributes:
+        name: the run's name.
+        status: ``done``, ``reused``, ``failed`` or ``killed``.
+        reason: why it did not succeed.
+        result: the content of ``result.json``.
+    """
+
+    name: str
+    status: str
+    reason: str | None = None
+    exit_status: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status in ("done", "reused")
+
+
+_progress: Progress = SILENT
+_ended: list[Ended] = []
+
+
+@contextmanager
+def reporting_to(progress: Progress) -> Iterator[None]:
+    """Have the jobs of this process report to ``progress`` while the block runs."""
+    global _progress
+    _progress = progress
+    _ended.clear()
+    try:
+        yield
+    finally:
+        _progress = SILENT
+
+
+def last_ended() -> Ended:
+    """How the last job of this process ended."""
+    return _ended[-1]
+
+
+def hydra_job(tree: HydraTree) -> float | None:
+    """Run one configuration. Returns the test accuracy (or AUC) where there is one, for sweepers that search."""
+    job = received(tree)
+    try:
+        ended = _execute(job)
+    except KeyboardInterrupt:
+        _report(job.config, Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job.run_dir)))
+        raise
+    _report(job.config, ended)
+    metrics: dict[str, float] = ended.result.get("metrics", {})
+    return metrics.get("test_accuracy", metrics.get("test_auc"))
+
+
+def _execute(job: Received) -> Ended:
+    config, run_dir = job.config, job.run_dir
+    # What a multirun adds to find its runs again is no part of what repeats one of them.
+    command = _command([line for line in job.overrides if not line.startswith("sweep.")])
+    try:
+        initial = _pretrained(job) if config.pretrain else config.trainer.init_from
+        outcome = execute(
+            config, run_dir, init_from=initial, config_yaml=as_yaml(config), command=command, progress=_progress
+        )
+    except TinypropError as error:
+        return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(run_dir))
+    except Exception as error:  # a defect, or a library's: the other runs of a sweep must not suffer from it
+        details = run_dir / "error.txt"
+        details.write_text(traceback.format_exc())
+        reason = f"unexpected {type(error).__name__}: {error} (details in {details})"
+        return Ended(config.run_name, "failed", reason, 1, _stored(run_dir))
+    return Ended(config.run_name, "reused" if outcome.get("reused") else "done", None, 0, outcome)
+
+
+def _pretrained(job: Received) -> str:
+    """Train, or find, the run that this one begins with; its directory."""
+    overrides = [*job.config.pretrain, f"runs_dir='{job.config.runs_dir}'"]
+    first = job.composer.run_config(overrides).model_copy(update={"tracking": job.config.tracking})
+    run_dir = Path(first.runs_dir).absolute() / first.run_name
+    execute(
+        first,
+        run_dir,
+        init_from=first.trainer.init_from,
+        config_yaml=as_yaml(first),
+        command=_command(overrides),
+        progress=_progress,
+    )
+    return str(run_dir)
+
+
+def _command(overrides: Iterable[str]) -> str:
+    return shlex.join(["tinyprop", "train", *overrides])
+
+
+def _stored(run_dir: Path) -> dict[str, Any]:
+    return result.read(run_dir) or {}
+
+
+def _report(config: RunConfig, ended: Ended) -> None:
+    _ended.append(ended)
+    if config.sweep.id is not None:
+        directory = sweep_directory(config.runs_dir, config.sweep.id)
+        unfinished = directory / f".{ended.name}.{os.getpid()}"
+        unfinished.write_text(json.dumps(asdict(ended)))
+        os.replace(unfinished, directory / f"{ended.name}.json")
+
+
+def sweep_directory(runs_dir: str | Path, sweep_id: str) -> Path:
+    """Where the runs of one multirun leave word of how they ended."""
+    return Path(runs_dir) / "sweeps" / sweep_id

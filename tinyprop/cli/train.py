@@ -1,0 +1,131 @@
+"""``tinyprop train``: one run, or a multirun."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+SUMMARY = "train one network, or a sweep of them"
+
+_EPILOG = """\
+overrides are GROUP=OPTION or key=value; tinyprop presets lists them.
+
+examples:
+  tinyprop train                                   the default: real digits, adaptive policy
+  tinyprop train policy=static policy.ratio=0.1 trainer.epochs=30
+  tinyprop train dataset=dcase policy=adaptive     machine sounds, the authors' network
+  tinyprop train experiment=finetune_digits        fine-tuning, sample by sample
+  tinyprop train -m policy=dense,adaptive seed=0,1,2
+  tinyprop train -m hydra/launcher=joblib hydra.launcher.n_jobs=2 seed=0,1,2,3
+  tinyprop train trainer.init_from=runs/NAME       begin with the weights of a run
+  tinyprop train --cfg job policy=meprop           show what would be run
+  tinyprop train --json | jq .metrics              for scripts
+
+The same command again shows the finished run instead of repeating it, and goes
+on with an interrupted one; trainer.force=true repeats it.
+
+exit status: 0 everything done, 1 a run failed, 2 the request was wrong,
+130 interrupted."""
+
+
+def run(argv: list[str]) -> int:
+    arguments, hydra_flags = _parse(argv)
+    from tinyprop.cli.jobs import hydra_job
+    from tinyprop.config.composition import Composer
+    from tinyprop.config.hydra_job import hand_over, register_resolvers
+
+    register_resolvers()
+    directories = [arguments.config_dir] if arguments.config_dir else []
+    composer = Composer(directories)
+    request = composer.request(arguments.overrides, multirun=arguments.multirun)
+    for job in request.jobs:
+        if job.config.pretrain:
+            composer.request(job.config.pretrain, multirun=False)
+    if arguments.cfg or arguments.info is not None:
+        hand_over([*hydra_flags, *arguments.overrides], hydra_job)
+        return 0
+    if request.multirun:
+        return _multirun(request, [*hydra_flags, *arguments.overrides], arguments.json)
+    return _single([*hydra_flags, *arguments.overrides], arguments.json)
+
+
+def _single(hydra_arguments: list[str], as_json: bool) -> int:
+    from tinyprop.cli import jobs
+    from tinyprop.config.hydra_job import hand_over
+    from tinyprop.report.console import console
+    from tinyprop.report.progress import console_progress
+    from tinyprop.report.summary import run_summary
+
+    with console_progress() as progress, jobs.reporting_to(progress):
+        hand_over(hydra_arguments, jobs.hydra_job)
+    ended = jobs.last_ended()
+    if as_json:
+        _print_json(ended.result)
+    elif ended.succeeded:
+        console().print(run_summary(ended.result))
+    if not ended.succeeded:
+        print(f"error: {ended.reason}", file=sys.stderr)
+    return ended.exit_status
+
+
+def _multirun(request: Any, hydra_arguments: list[str], as_json: bool) -> int:
+    from tinyprop.cli.multirun import run_multirun
+    from tinyprop.report.console import console
+    from tinyprop.report.progress import console_progress
+    from tinyprop.report.sweep import sweep_table
+
+    with console_progress() as progress:
+        sweep = run_multirun(request, hydra_arguments, progress)
+    if as_json:
+        _print_json({"status": sweep.status, "run_id": sweep.parent_run_id, "runs": sweep.results})
+    else:
+        console().print(sweep_table(sweep.rows, metric=sweep.metric))
+    return sweep.exit_status
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Our flags and the overrides, in any order, and the flags that Hydra is to see, which must come before them."""
+    parser = argparse.ArgumentParser(
+        prog="tinyprop train",
+        description="Train a network under a policy and say what it cost.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="GROUP=OPTION or key=value")
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="train every combination of comma-separated values"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument("--cfg", choices=("job", "hydra", "all"), help="show the composed configuration and end")
+    parser.add_argument("--resolve", action="store_true", help="with --cfg: with interpolations resolved")
+    parser.add_argument("-p", "--package", help="with --cfg: only this part of it")
+    parser.add_argument(
+        "--info",
+        nargs="?",
+        const="all",
+        choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+        help="show how Hydra arrives at the configuration and end",
+    )
+    parser.add_argument("-cd", "--config-dir", type=Path, metavar="DIR", help="a directory with more configuration")
+    arguments = parser.parse_intermixed_args(argv)
+    flags: list[str] = []
+    if arguments.config_dir:
+        flags += ["--config-dir", str(arguments.config_dir.absolute())]
+    if arguments.cfg:
+        flags += ["--cfg", arguments.cfg]
+    if arguments.resolve:
+        flags.append("--resolve")
+    if arguments.package:
+        flags += ["--package", arguments.package]
+    if arguments.info:
+        flags += ["--info", arguments.info]
+    if arguments.multirun and not (arguments.cfg or arguments.info):
+        flags.append("--multirun")
+    return arguments, flags

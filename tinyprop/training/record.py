@@ -1,0 +1,58 @@
+"""The files of a run directory apart from result and checkpoint: what was run, where, and how it went."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tinyprop.training.fit import Row
+
+_ARTIFACTS = (
+    "config.yaml",
+    "command.txt",
+    "environment.json",
+    "metrics.csv",
+    "curves.png",
+    "ratio_per_layer.png",
+    "result.json",
+)
+
+
+def begin(run_dir: Path, config_yaml: str, command: str, environment: Mapping[str, object]) -> None:
+    """Write down what is about to be run: ``config.yaml``, ``command.txt``, ``environment.json``."""
+    _replace(run_dir / "config.yaml", config_yaml)
+    _replace(run_dir / "command.txt", command + "\n")
+    _replace(run_dir / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+
+def write_metrics(run_dir: Path, history: list[Row]) -> None:
+    """Write ``metrics.csv``, one row an epoch."""
+    columns = list(dict.fromkeys(column for row in history for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    _replace(run_dir / "metrics.csv", text.getvalue())
+
+
+def write_plots(run_dir: Path, history: list[Row]) -> None:
+    """Draw ``curves.png`` and ``ratio_per_layer.png``."""
+    from tinyprop.report.plots import ratio_per_layer, save, training_curves
+
+    save(training_curves(history), run_dir / "curves.png")
+    save(ratio_per_layer(history), run_dir / "ratio_per_layer.png")
+
+
+def files(run_dir: Path) -> list[Path]:
+    """The files that tracking keeps a copy of, as far as they are there."""
+    return [run_dir / name for name in _ARTIFACTS if (run_dir / name).exists()]
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

@@ -1,0 +1,257 @@
+"""One run, from configuration to result: found again, resumed or trained, tracked, and true about how it ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from tinyprop import datasets
+from tinyprop.backends.contract import Backend
+from tinyprop.config.schema import RunConfig
+from tinyprop.datasets.contract import Dataset
+from tinyprop.errors import RequestError, TinypropError
+from tinyprop.progress import Progress
+from tinyprop.tracking import DatasetInput, Store, TrackedRun, environment, machine_tag, open_store
+from tinyprop.tracking.store import UnknownRunError
+from tinyprop.training import checkpoint, record, result
+from tinyprop.training.fit import FitState, Row, fit
+from tinyprop.training.holdout import hold_out
+from tinyprop.training.metrics import evaluate
+from tinyprop.training.prepare import open_backend
+
+_RUN_ID = "mlflow_run_id"
+
+
+def execute(
+    config: RunConfig, run_dir: Path, *, init_from: str | None, config_yaml: str, command: str, progress: Progress
+) -> result.Result:
+    """Bring about the result of a configuration in ``run_dir`` and return it.
+
+    A finished run of this configuration on this data is returned as it is, with ``reused`` set, and an interrupted one
+    is resumed, unless ``config.trainer`` says otherwise. Whatever happens, ``result.json`` and MLflow say how it ended.
+
+    Args:
+        init_from: run directory or checkpoint with the initial weights; None: they follow from the seed.
+        config_yaml: the resolved configuration, kept as ``config.yaml``.
+        command: what repeats the run, kept as ``command.txt``.
+
+    Raises:
+        TinypropError: the run failed; its result says so too.
+        KeyboardInterrupt: it was interrupted; likewise.
+    """
+    torch.set_num_threads(config.trainer.threads)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_dir / ".lock")
+    with progress.task(f"Waiting for {run_dir}, which another process is training", None):
+        lock.acquire()
+    try:
+        return _Run(config, run_dir, init_from, config_yaml, command, progress).execute()
+    finally:
+        lock.release()
+
+
+class _Run:
+    def __init__(
+        self,
+        config: RunConfig,
+        run_dir: Path,
+        init_from: str | None,
+        config_yaml: str,
+        command: str,
+        progress: Progress,
+    ):
+        self._config = config
+        self._dir = run_dir
+        self._init_from = init_from
+        self._config_yaml = config_yaml
+        self._command = command
+        self._progress = progress
+        self._environment = environment()
+        self._begin = time.time()
+
+    def execute(self) -> result.Result:
+        config = self._config
+        earlier = self._earlier()
+        if earlier is not None and earlier["status"] == "finished" and not config.trainer.force:
+            dataset = datasets.load(config.dataset, self._progress)
+            if earlier["dataset_fingerprint"] == dataset.fingerprint:
+                return {**earlier, "reused": True}
+            raise RequestError(
+                f"{self._dir}: this configuration was trained there on other data (fingerprint "
+                f"{earlier['dataset_fingerprint'][:10]}, now {dataset.fingerprint[:10]}); set trainer.force=true to "
+                "train on what is there now, or hydra.run.dir to keep both"
+            )
+        store = open_store(config.tracking, Path(config.runs_dir), self._progress)
+        outcome = result.header(config, self._dir)
+        tracked, state = self._begin_or_resume(store)
+        outcome["run_id"] = tracked.run_id
+        try:
+            outcome |= self._train(tracked, state)
+            outcome["status"] = "finished"
+        except KeyboardInterrupt:
+            self._conclude(outcome, tracked, "killed", "interrupted")
+            raise
+        except TinypropError as error:
+            self._conclude(outcome, tracked, "failed", str(error))
+            raise
+        except BaseException as error:
+            self._conclude(outcome, tracked, "failed", f"{type(error).__name__}: {error}")
+            raise
+        self._conclude(outcome, tracked, "finished", None)
+        return outcome
+
+    def _earlier(self) -> result.Result | None:
+        """What an earlier process left in the directory, which must be of this very configuration."""
+        earlier = result.read(self._dir)
+        if earlier is not None and earlier["config_hash"] != self._config.hash and not self._config.trainer.force:
+            raise RequestError(
+                f"{self._dir} holds another run ({earlier['name']}); choose another hydra.run.dir, "
+                "or set trainer.force=true to replace it"
+            )
+        return earlier
+
+    def _begin_or_resume(self, store: Store) -> tuple[TrackedRun, dict[str, Any] | None]:
+        """The run in MLflow, and the checkpoint to go on from, if any."""
+        config, path, known = self._config, self._dir / checkpoint.FILE_NAME, self._dir / _RUN_ID
+        state = None
+        if config.trainer.resume and not config.trainer.force and path.exists():
+            found = checkpoint.load(path)
+            if found["config_hash"] == config.hash:
+                state = found
+        run_id = known.read_text().strip() if known.exists() else None
+        if run_id:
+            try:
+                tracked = store.resume_run(run_id)
+                if state is not None:
+                    return tracked, state
+                if (result.read(self._dir) or {}).get("status") != "finished":
+                    tracked.finish("KILLED")  # the lock is ours, so the process that trained it is gone
+            except UnknownRunError:
+                pass  # deleted from MLflow, or another store: this run starts a record of its own
+        record.begin(self._dir, self._config_yaml, self._command, self._environment)
+        tracked = store.start_run(
+            config.run_name, config.plain(), self._tags(), parent_run_id=config.sweep.parent_run_id
+        )
+        if tracked.run_id is not None:
+            known.write_text(tracked.run_id)
+        return tracked, state
+
+    def _tags(self) -> dict[str, str]:
+        config = self._config
+        git: Any = self._environment["git"]
+        commit = git["package"] or git["working_directory"]
+        tags = {
+            "tinyprop.config_hash": config.hash,
+            "tinyprop.dataset": config.dataset.name,
+            "tinyprop.model": config.model.name,
+            "tinyprop.policy": config.policy.name,
+            "tinyprop.machine": machine_tag(),
+            "tinyprop.run_dir": str(self._dir),
+        }
+        if commit:
+            tags["mlflow.source.git.commit"] = str(commit["commit"])
+            tags["tinyprop.git_dirty"] = str(commit["dirty"]).lower()
+        return tags
+
+    def _train(self, tracked: TrackedRun, resumed: dict[str, Any] | None) -> result.Result:
+        config = self._config
+        dataset = datasets.load(config.dataset, self._progress)
+        tracked.log_dataset(
+            DatasetInput(dataset.name, dataset.fingerprint, _source(config), synthetic=dataset.synthetic)
+        )
+        tracked.set_tags(
+            {
+                "tinyprop.dataset_fingerprint": dataset.fingerprint,
+                "tinyprop.synthetic": str(dataset.synthetic).lower(),
+            }
+        )
+        if resumed is not None and resumed["dataset_fingerprint"] != dataset.fingerprint:
+            raise RequestError(
+                f"{self._dir}: the interrupted run there was trained on other data; "
+                "set trainer.resume=false to begin anew with what is there now"
+            )
+        train, validation = hold_out(dataset, config.trainer.validation_fraction)
+        backend, parameters = open_backend(config, dataset, self._init_from)
+        metrics: dict[str, float] = {}
+        if self._init_from is not None:
+            initial = evaluate(backend.outputs(dataset.test.x), dataset.test, dataset)
+            metrics |= {f"initial_test_{name}": value for name, value in initial.items()}
+        state = FitState()
+        if resumed is not None:
+            backend.load_state(resumed["backend"])
+            state = FitState.from_dict(resumed["fit"])
+
+        def save() -> None:
+            self._save(backend, dataset, state)
+
+        def on_epoch(row: Row) -> None:
+            tracked.log_epoch(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
+
+        if state.epoch == 0:
+            save()
+        fit(
+            config,
+            backend,
+            dataset,
+            train,
+            validation,
+            state,
+            on_epoch=on_epoch,
+            checkpoint=save,
+            progress=self._progress,
+        )
+        final = evaluate(backend.outputs(dataset.test.x), dataset.test, dataset)
+        metrics |= {f"test_{name}": value for name, value in final.items()}
+        if validation is not None and state.best is not None:
+            metrics["best_validation_loss"] = state.best.loss
+        save()
+        tracked.log_epoch(state.epoch, metrics)
+        if config.tracking.log_model:
+            tracked.log_model(backend.plain_module(), dataset.test.x[:2])
+        outcome = result.outcome(config, dataset, state, metrics, parameters)
+        tracked.log_epoch(
+            state.epoch,
+            {
+                "macs.backward_ratio": outcome["macs"]["backward_ratio"],
+                "macs.step_ratio": outcome["macs"]["step_ratio"],
+                "wall_seconds": outcome["wall_seconds"],
+            },
+        )
+        record.write_plots(self._dir, state.history)
+        return outcome
+
+    def _save(self, backend: Backend, dataset: Dataset, state: FitState) -> None:
+        checkpoint.save(
+            self._dir / checkpoint.FILE_NAME,
+            {
+                "config_hash": self._config.hash,
+                "dataset_fingerprint": dataset.fingerprint,
+                "backend": backend.state(),
+                "fit": state.as_dict(),
+                "weights": backend.weights(),
+            },
+        )
+        record.write_metrics(self._dir, state.history)
+
+    def _conclude(self, outcome: result.Result, tracked: TrackedRun, status: str, reason: str | None) -> None:
+        """Say how the run ended, in its directory and in MLflow."""
+        outcome["status"] = status
+        if reason is not None:
+            outcome["error"] = reason
+        outcome.setdefault("wall_seconds", time.time() - self._begin)
+        result.write(self._dir, outcome)
+        for path in record.files(self._dir):
+            tracked.log_artifact(path)
+        tracked.finish({"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}[status])  # type: ignore[arg-type]
+
+
+def _source(config: RunConfig) -> str:
+    settings = config.dataset
+    for field in ("path", "root"):
+        if getattr(settings, field, None):
+            return str(getattr(settings, field))
+    return "scikit-learn"
