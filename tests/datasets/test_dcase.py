@@ -38,12 +38,14 @@ def _path(split, condition, machine_id, index):
     return Path(f"slider/{split}/{condition}_{machine_id}_{index:08d}.wav")
 
 
-OFFICIAL_SLIDER = {"id_00": (1068, 356), "id_02": (1068, 267), "id_04": (534, 178), "id_06": (534, 89)}
+# as many anomalies as the authors had (890), unevenly among the machines
+LIKE_SLIDER = {"id_00": (1068, 356), "id_02": (1068, 267), "id_04": (534, 178), "id_06": (534, 89)}
 
 
 def test_samples_are_the_authors_features_and_label_1_is_normal(root):
     dataset = loaded(root)
     assert (dataset.name, dataset.task, dataset.classes) == ("dcase", "binary", ("anomaly", "normal"))
+    assert dataset.classes[dataset.positive] == "anomaly"
     assert dataset.input_shape == (2 * 33,)
     assert dataset.train.x.dtype == np.float32
     assert dataset.train.y.dtype == np.int64
@@ -62,16 +64,16 @@ def test_samples_are_the_authors_features_and_label_1_is_normal(root):
 
 
 def test_the_full_slider_set_is_split_as_the_authors_did_1600_to_180_balanced():
-    split = authors_split(clips_of(OFFICIAL_SLIDER), DcaseSettings().test_fraction, balance=True)
+    split = authors_split(clips_of(LIKE_SLIDER), DcaseSettings().test_fraction, balance=True)
     assert Counter(clip.anomalous for clip in split.train) == {False: 800, True: 800}
     assert Counter(clip.anomalous for clip in split.test) == {False: 90, True: 90}
     assert not set(split.train) & set(split.test)
 
 
 def test_every_machine_id_has_its_share_of_the_test_clips():
-    split = authors_split(clips_of(OFFICIAL_SLIDER), 0.1011, balance=True)
+    split = authors_split(clips_of(LIKE_SLIDER), 0.1011, balance=True)
     anomalous = Counter(clip.machine_id for clip in split.test if clip.anomalous)
-    for machine_id, (_, count) in OFFICIAL_SLIDER.items():
+    for machine_id, (_, count) in LIKE_SLIDER.items():
         assert abs(anomalous[machine_id] - 90 * count / 890) <= 1
     assert split.train != sorted(split.train, key=lambda clip: clip.anomalous)  # labels are mixed, so that subsets are
 
@@ -82,7 +84,7 @@ def test_what_machine_ids_give_away_is_noted():
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_files():
-    clips = clips_of(OFFICIAL_SLIDER)
+    clips = clips_of(LIKE_SLIDER)
     first, second = (authors_split(order, 0.1, balance=True) for order in (clips, clips[::-1]))
     assert (first.train, first.test) == (second.train, second.test)
 
@@ -95,12 +97,12 @@ def test_balance_leaves_out_clips_and_says_so(root):
 
 
 def test_ids_split_keeps_machines_apart_and_each_balanced():
-    split = ids_split(clips_of(OFFICIAL_SLIDER), None, balance=True)
+    split = ids_split(clips_of(LIKE_SLIDER), None, balance=True)
     assert {clip.machine_id for clip in split.test} == {"id_06"}
     assert {clip.machine_id for clip in split.train} == {"id_00", "id_02", "id_04"}
     labels = Counter((clip.machine_id, clip.anomalous) for clip in split.train + split.test)
-    assert labels == {(name, label): n for name, (_, n) in OFFICIAL_SLIDER.items() for label in (False, True)}
-    held_out = ids_split(clips_of(OFFICIAL_SLIDER), ("id_00", "id_04"), balance=True)
+    assert labels == {(name, label): n for name, (_, n) in LIKE_SLIDER.items() for label in (False, True)}
+    held_out = ids_split(clips_of(LIKE_SLIDER), ("id_00", "id_04"), balance=True)
     assert {clip.machine_id for clip in held_out.test} == {"id_00", "id_04"}
 
 
@@ -201,6 +203,7 @@ def test_feature_rows_replace_clips(tmp_path):
     np.savez(tmp_path / "rows.npz", x=rows, y=np.repeat([0, 1], 20), row=np.arange(40))
     dataset = loaded(tmp_path, feature_rows=str(tmp_path / "rows.npz"), test_fraction=0.1)
     assert (dataset.name, dataset.task, dataset.classes) == ("dcase", "binary", ("anomaly", "normal"))
+    assert dataset.classes[dataset.positive] == "anomaly"
     assert (len(dataset.train), len(dataset.test)) == (36, 4)
     assert dataset.test.y.tolist() == [0, 0, 1, 1]
     assert "rows.npz" in dataset.notes[-1]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tinyprop.datasets.contract import Dataset, Split
 
 CLASSES = ("anomaly", "normal")  # label 1 is normal, as with the authors
+ANOMALY = 0  # what detection scores count as a hit
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def load(settings: DcaseSettings, progress: Progress = SILENT) -> Dataset:
         train=train,
         test=test,
         classes=CLASSES,
+        positive=ANOMALY,
         synthetic=settings.source == "synthetic",
         fingerprint=fingerprint("dcase", train.x, train.y, test.x, test.y),
         notes=(*split.notes, *extraction.notes),
@@ -146,4 +148,4 @@ def _from_rows(settings: DcaseSettings, path: str, progress: Progress) -> Datase
     rows = arrays.ArraysSettings(path=path, task="binary", test_fraction=settings.test_fraction, subset=settings.subset)
     dataset = arrays.load(rows, progress)
     note = f"Features were read from {Path(path).name}, not computed from clips; their machine ids are unknown."
-    return replace(dataset, name="dcase", classes=CLASSES, notes=(*dataset.notes, note))
+    return replace(dataset, name="dcase", classes=CLASSES, positive=ANOMALY, notes=(*dataset.notes, note))
