@@ -83,7 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     fetch = add("fetch", "download what is missing or damaged; resumes, verifies, unpacks")
     fetch.add_argument("name", help="a dataset of `tinyprop data list`")
     fetch.add_argument(
-        "--machine", nargs="+", default=[], metavar="TYPE", help="machine types of dcase (default: all six)"
+        "--machine",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TYPE",
+        help="machine types of dcase (default: all six)",
     )
     verify = add("verify", "read and check every file; exit status 1 if one is missing or damaged")
     verify.add_argument("name", help="a dataset of `tinyprop data list`, or all: those that are there")

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 from tinyprop.datasets.arrays import ArraysSettings
 from tinyprop.datasets.cifar10 import Cifar10Settings
+from tinyprop.datasets.dcase import DcaseSettings
+from tinyprop.datasets.dcase_ae import DcaseAeSettings
 from tinyprop.datasets.digits import DigitsSettings
+from tinyprop.datasets.folder import FolderSettings
 from tinyprop.datasets.mnist import MnistSettings
 from tinyprop.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from tinyprop.datasets.contract import Dataset
 
-DatasetSettings = DigitsSettings | MnistSettings | Cifar10Settings | ArraysSettings
+DatasetSettings = (
+    DigitsSettings | MnistSettings | Cifar10Settings | ArraysSettings | DcaseSettings | DcaseAeSettings | FolderSettings
+)
 
 
 def load(settings: DatasetSettings, progress: Progress = SILENT) -> Dataset:
@@ -32,4 +37,14 @@ def load(settings: DatasetSettings, progress: Progress = SILENT) -> Dataset:
     return dataset
 
 
-__all__ = ["ArraysSettings", "Cifar10Settings", "DatasetSettings", "DigitsSettings", "MnistSettings", "load"]
+__all__ = [
+    "ArraysSettings",
+    "Cifar10Settings",
+    "DatasetSettings",
+    "DcaseAeSettings",
+    "DcaseSettings",
+    "DigitsSettings",
+    "FolderSettings",
+    "MnistSettings",
+    "load",
+]

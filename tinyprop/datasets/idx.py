@@ -50,7 +50,7 @@ def read_idx(path: Path, expected: Sequence[int | None]) -> NDArray[np.uint8]:
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
     """Write a gzipped IDX file; equal arrays give equal files."""
     header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
-    path.write_bytes(gzip.compress(header + array.tobytes(), mtime=0))
+    path.write_bytes(gzip.compress(header + array.tobytes(), compresslevel=1, mtime=0))
 
 
 def _opened(path: Path) -> IO[bytes]:

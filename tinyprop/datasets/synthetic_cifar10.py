@@ -26,7 +26,7 @@ SYNTHETIC_CLASSES = tuple(f"{texture} {shape}" for shape in SHAPES for texture i
 _FOLDER = "cifar-10-batches-bin"
 _SIDE = 32
 
-Map = NDArray[np.float64]
+Map = NDArray[np.float32]
 
 
 def generate(root: Path, progress: Progress = SILENT) -> Path:
@@ -40,8 +40,8 @@ def draw_objects(labels: NDArray[np.uint8], generator: np.random.Generator) -> N
     u, v = _object_coordinates(count, generator)
     edge = np.choose((labels // len(TEXTURES))[:, None, None], _shape_edges(u, v))
     coverage = np.clip(0.5 - 4 * edge, 0, 1)[:, None]
-    waves = generator.uniform(5.5, 8.5, size=(count, 1, 1))
-    phase = generator.uniform(0, 2 * np.pi, size=(count, 1, 1))
+    waves = _uniform(generator, 5.5, 8.5, (count, 1, 1))
+    phase = _uniform(generator, 0, 2 * np.pi, (count, 1, 1))
     stripes = np.sin(waves * u + phase)
     checks = stripes * np.sin(waves * v + phase)
     texture = np.where((labels % len(TEXTURES))[:, None, None] == 0, stripes, 2 * checks)
@@ -49,10 +49,10 @@ def draw_objects(labels: NDArray[np.uint8], generator: np.random.Generator) -> N
     bright = _colour(hue, generator)
     dark = 0.35 * _colour(hue + generator.normal(0, 0.2, size=count), generator)
     share = np.clip(0.5 + texture, 0, 1)[:, None]
-    image = coverage * (share * bright + (1 - share) * dark) + (1 - coverage) * _background(count, generator)
-    image *= generator.uniform(0.6, 1.1, size=(count, 1, 1, 1))
-    image += generator.normal(0, 0.05, size=image.shape)
-    return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    image: Map = coverage * (share * bright + (1 - share) * dark) + (1 - coverage) * _background(count, generator)
+    image *= _uniform(generator, 0.6, 1.1, (count, 1, 1, 1))
+    image += np.float32(0.05) * generator.standard_normal(size=image.shape, dtype=np.float32)
+    return np.asarray(np.round(255 * np.clip(image, 0, 1)), dtype=np.uint8)
 
 
 def _write(directory: Path, progress: Progress) -> None:
@@ -70,10 +70,10 @@ def _write(directory: Path, progress: Progress) -> None:
 
 def _object_coordinates(count: int, generator: np.random.Generator) -> tuple[Map, Map]:
     """Every pixel's place in the frame of its image's object, which spans about -1 to 1."""
-    rows, columns = np.mgrid[:_SIDE, :_SIDE].astype(np.float64)
-    centre = generator.uniform(12, 19, size=(2, count, 1, 1))
-    radius = generator.uniform(7.5, 12.5, size=(count, 1, 1))
-    tilt = generator.uniform(-0.5, 0.5, size=(count, 1, 1))
+    rows, columns = np.mgrid[:_SIDE, :_SIDE].astype(np.float32)
+    centre = _uniform(generator, 12, 19, (2, count, 1, 1))
+    radius = _uniform(generator, 7.5, 12.5, (count, 1, 1))
+    tilt = _uniform(generator, -0.5, 0.5, (count, 1, 1))
     x, y = (columns - centre[0]) / radius, (rows - centre[1]) / radius
     return np.cos(tilt) * x + np.sin(tilt) * y, np.cos(tilt) * y - np.sin(tilt) * x
 
@@ -95,14 +95,17 @@ def _colour(hue: NDArray[np.float64], generator: np.random.Generator) -> Map:
     """Colours around the circle of hues, shape (count, 3, 1, 1)."""
     offsets = np.array([0, 1 / 3, 2 / 3])
     saturation = generator.uniform(0.25, 0.5, size=(len(hue), 1))
-    colours: Map = 0.5 + saturation * np.cos(2 * np.pi * (hue[:, None] - offsets))
-    return colours[:, :, None, None]
+    colours = 0.5 + saturation * np.cos(2 * np.pi * (hue[:, None] - offsets))
+    return np.asarray(colours[:, :, None, None], dtype=np.float32)
 
 
 def _background(count: int, generator: np.random.Generator) -> Map:
     """Smooth patches of random colour: 4×4 values interpolated to the image's size."""
-    coarse = generator.uniform(0.1, 0.9, size=(count, 3, 4, 4))
+    coarse = _uniform(generator, 0.1, 0.9, (count, 3, 4, 4))
     at = np.linspace(0, 3, _SIDE)
-    weights = np.clip(1 - abs(at[:, None] - np.arange(4)), 0, 1)
-    smooth: Map = weights @ coarse @ weights.T
-    return smooth
+    weights = np.clip(1 - abs(at[:, None] - np.arange(4)), 0, 1).astype(np.float32)
+    return np.asarray(weights @ coarse @ weights.T, dtype=np.float32)
+
+
+def _uniform(generator: np.random.Generator, low: float, high: float, size: tuple[int, ...]) -> Map:
+    return generator.uniform(low, high, size=size).astype(np.float32)

@@ -20,10 +20,10 @@ RECIPE = "tinyprop strokes 1"
 COUNTS = {"train": 6000, "t10k": 1000}
 
 _SIDE = 28
-_POINTS = 20  # of each digit's path; the pen goes straight between them
+_POINTS = 16  # of each digit's path; the pen goes straight between them
 _CHUNK = 100  # images drawn at once: their distance maps stay in the processor's cache
 
-Path2D = NDArray[np.float64]
+Paths = NDArray[np.float64]
 
 # Interpolates linearly between 6 values to one for each point.
 _SMOOTHING = np.clip(1 - abs(np.linspace(0, 5, _POINTS)[:, None] - np.arange(6)), 0, 1)
@@ -36,7 +36,7 @@ def generate(root: Path, progress: Progress = SILENT) -> Path:
 
 def draw_digits(labels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
     """Draw one 28×28 image for each label, ink bright on dark as in MNIST."""
-    strokes = np.stack([_handwritten(int(label), generator) for label in labels])
+    strokes = _handwritten(labels, generator)
     width = generator.uniform(0.8, 1.7, size=(len(labels), 1, 1))
     ink = np.clip(width + 0.5 - _distance_to_strokes(strokes), 0, 1)
     ink *= generator.uniform(0.75, 1.0, size=(len(labels), 1, 1))
@@ -58,25 +58,25 @@ def _write(directory: Path, progress: Progress) -> None:
             write_idx(directory / f"{split}-labels-idx1-ubyte.gz", labels)
 
 
-def _handwritten(label: int, generator: np.random.Generator) -> Path2D:
-    """One writer's version of a digit, shape (points, 3): x, y in pixels, and whether the pen draws to the point."""
-    path = _sampled(label, int(generator.integers(len(_FORMS[label]))))
-    points = path[:, :2] - 0.5
-    points = points + 0.06 * _smooth_noise(generator)  # the hand trembles
-    tilt = generator.normal(0, np.deg2rad(14))
-    rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    slant = np.array([[1.0, generator.normal(0, 0.18)], [0.0, 1.0]])
-    size = np.diag(generator.uniform([12, 16], [19, 21]))
-    centre = (_SIDE - 1) / 2 + generator.normal(0, 1.4, size=2)
-    return np.column_stack([points @ (rotation @ slant @ size).T + centre, path[:, 2]])
+def _handwritten(labels: NDArray[np.uint8], generator: np.random.Generator) -> Paths:
+    """Digits, each by another writer, shape (labels, points, 3): x, y in pixels, and whether the pen draws there."""
+    count = len(labels)
+    forms = generator.integers(0, 2, size=count)
+    paths = np.stack(
+        [_sampled(int(label), int(form) % len(_FORMS[label])) for label, form in zip(labels, forms, strict=True)]
+    )
+    trembling = _SMOOTHING @ generator.normal(0, 0.06, size=(count, _SMOOTHING.shape[1], 2))
+    x, y = np.moveaxis(paths[..., :2] - 0.5 + trembling, -1, 0)
+    width, height = generator.uniform([[12], [16]], [[19], [21]], size=(2, count))[..., None]
+    x, y = width * x, height * y
+    x = x + generator.normal(0, 0.18, size=(count, 1)) * y  # slant
+    tilt = generator.normal(0, np.deg2rad(14), size=(count, 1))
+    x, y = np.cos(tilt) * x - np.sin(tilt) * y, np.sin(tilt) * x + np.cos(tilt) * y
+    centre = (_SIDE - 1) / 2 + generator.normal(0, 1.4, size=(2, count, 1))
+    return np.stack([x + centre[0], y + centre[1], paths[..., 2]], axis=-1)
 
 
-def _smooth_noise(generator: np.random.Generator) -> Path2D:
-    noise: Path2D = _SMOOTHING @ generator.normal(size=(_SMOOTHING.shape[1], 2))
-    return noise
-
-
-def _distance_to_strokes(strokes: Path2D) -> NDArray[np.float32]:
+def _distance_to_strokes(strokes: Paths) -> NDArray[np.float32]:
     """Distance in pixels of every pixel to the nearest stroke, shape (images, 28, 28)."""
     rows, columns = np.mgrid[:_SIDE, :_SIDE].astype(np.float32)
     nearest = np.full((len(strokes), _SIDE, _SIDE), np.inf, dtype=np.float32)
@@ -95,18 +95,18 @@ def _distance_to_strokes(strokes: Path2D) -> NDArray[np.float32]:
     return distance
 
 
-def _arc(x: float, y: float, radius_x: float, radius_y: float, begin: float, end: float) -> Path2D:
+def _arc(x: float, y: float, radius_x: float, radius_y: float, begin: float, end: float) -> Paths:
     """Part of an ellipse; degrees clockwise from the right, as y points down."""
     angle = np.deg2rad(np.linspace(begin, end, 13))
     return np.column_stack([x + radius_x * np.cos(angle), y + radius_y * np.sin(angle)])
 
 
-def _line(*points: tuple[float, float]) -> Path2D:
+def _line(*points: tuple[float, float]) -> Paths:
     return np.array(points, dtype=np.float64)
 
 
 @cache
-def _sampled(label: int, form: int) -> Path2D:
+def _sampled(label: int, form: int) -> Paths:
     """Spread `_POINTS` points evenly over the strokes of a digit: x, y, and 0 where a stroke begins, else 1."""
     strokes = _FORMS[label][form]
     lengths = [np.r_[0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))] for stroke in strokes]
@@ -122,7 +122,7 @@ def _sampled(label: int, form: int) -> Path2D:
 
 
 # The ways to write each digit, as strokes in a unit square, y downwards.
-_FORMS: tuple[tuple[list[Path2D], ...], ...] = (
+_FORMS: tuple[tuple[list[Paths], ...], ...] = (
     ([_arc(0.5, 0.5, 0.45, 0.5, -90, 270)],),
     ([_line((0.5, 0.0), (0.5, 1.0))], [_line((0.25, 0.2), (0.55, 0.0), (0.55, 1.0))]),
     ([np.concatenate([_arc(0.5, 0.28, 0.42, 0.28, -170, 40), _line((0.05, 1.0), (0.95, 1.0))])],),
