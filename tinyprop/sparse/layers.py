@@ -7,7 +7,7 @@ stay what they were, and its state gains one buffer, ``local_error_max``, which 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,10 @@ class SparseLayer(nn.Module):
     bias: Tensor | None
     local_error_max: Tensor
     """Y_max, the running maximum of the local error: training state, like a batch norm's running mean."""
+    unit_dim: ClassVar[int]
+    """The dimension of the output that counts units or channels, from the end."""
+    sample_dims: ClassVar[int]
+    """Dimensions of one sample's output; a layer may also be given one sample without a batch dimension."""
     _place: _Place
 
     @property
@@ -86,28 +90,50 @@ class SparseLayer(nn.Module):
         """Whether gradients of this forward pass are to be selected. Evaluation leaves all state alone."""
         return self.training and torch.is_grad_enabled()
 
+    def begin_forward(self) -> None:
+        """Forget which samples were skipped: a backward pass may come that does not reach the output layer."""
+        self._place.step.skipped = None
+
     def select(self, gradient: Tensor, *, input_gradient: bool) -> tuple[Tensor, Tensor | None]:
         """Steps 1 to 3 of the method: G with the dropped entries set to zero, and G for a bias that stays dense.
 
         G has shape (B, …); its first dimension is the sample, everything else belongs to the sample's n entries.
         """
+        if gradient.dim() == self.sample_dims:
+            sparse, for_bias = self.select(gradient.unsqueeze(0), input_gradient=input_gradient)
+            return sparse.squeeze(0), None if for_bias is None else for_bias.squeeze(0)
+        if len(gradient) == 0:
+            return gradient, None
         place, step = self._place, self._place.step
         policy, tally = step.policy, place.tally
         batch = gradient.shape[0]
         # Under a mean loss G is the per-sample gradient over B: undone, so that a ratio does not depend on the batch.
         scale = batch if step.loss_reduction == "mean" else 1
         local_error = gradient.detach().abs().flatten(1).sum(dim=1) * scale
+        if step.skipped is not None and place.depth > 0:
+            # Batch norm hands on gradients between samples: what reaches a skipped one is not its error.
+            if len(step.skipped) != batch:
+                raise ValueError(
+                    f"the output layer skips samples of a batch of {len(step.skipped)}, but a layer before it sees a "
+                    f"batch of {batch}: skipping needs the samples in dimension 0 of every layer"
+                )
+            local_error = local_error * ~step.skipped
         torch.fmax(self.local_error_max, local_error.max(), out=self.local_error_max)
 
-        by_channel = policy.granularity == "channel" and gradient.dim() == 4
-        entries = gradient.flatten(2) if by_channel else gradient.flatten(1)
+        by_channel = policy.granularity == "channel"
+        units_first = gradient.movedim(self.unit_dim, 1)
+        entries = units_first.flatten(2) if by_channel and gradient.dim() > 2 else gradient.flatten(1)
         selection = self._selection(entries, local_error)
         mask = selection.mask
         kept = selection.counts.sum() if mask is None or not policy.batch_shared else mask.sum()
-        mask_in_shape = None if mask is None else mask.expand_as(entries).view_as(gradient)
+        mask_in_shape = None
+        if mask is not None and entries.dim() == 3:
+            mask_in_shape = mask.expand_as(entries).reshape(units_first.shape).movedim(1, self.unit_dim)
+        elif mask is not None:
+            mask_in_shape = mask.view_as(gradient)
 
         tally.entries = entries.shape[1]
-        tally.positions = entries.shape[2] if by_channel else 1
+        tally.positions = entries.shape[2] if entries.dim() == 3 else 1
         tally.input_gradient = input_gradient
         tally.add(selection.ratio, local_error, kept, self._rows_kept(mask_in_shape))
         if step.record_masks:
@@ -140,7 +166,7 @@ class SparseLayer(nn.Module):
                 generator=place.generator,
             )
         skipped = step.skipped
-        if skipped is None or len(skipped) != len(local_error):
+        if skipped is None:
             return selection
         mask = torch.ones_like(entries, dtype=torch.bool) if selection.mask is None else selection.mask
         return Selection(mask & ~_per_sample(skipped, mask), selection.ratio * ~skipped, selection.counts * ~skipped)
@@ -149,36 +175,47 @@ class SparseLayer(nn.Module):
         """Rows of the weight matrix with a kept entry, a scalar."""
         if mask is None:
             return torch.tensor(len(self.weight), device=self.weight.device)
-        rows = mask.flatten(2).any(dim=2) if mask.dim() == 4 else mask.reshape(-1, mask.shape[-1])
-        return rows.any(dim=0).sum()
+        return mask.movedim(self.unit_dim, 0).flatten(1).any(dim=1).sum()
 
 
 class SparseLinear(nn.Linear, SparseLayer):  # type: ignore[misc]  # torch types a missing bias as Any
     """`torch.nn.Linear` with sparse backpropagation. Input (B, …, m), output (B, …, n)."""
 
+    unit_dim, sample_dims = -1, 1
+
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_sparse_now():
             return super().forward(input)
+        self.begin_forward()
         input_gradient = input.requires_grad
         bias, dense_bias = _split_bias(self)
         output = nn.functional.linear(input, self.weight, bias)
-        return select_gradient(output, lambda G: self.select(G, input_gradient=input_gradient), dense_bias)
+        return select_gradient(output, lambda G: self.select(G, input_gradient=input_gradient), dense_bias, unit_dim=-1)
 
 
 class SparseConv2d(nn.Conv2d, SparseLayer):
     """`torch.nn.Conv2d` with sparse backpropagation, for any stride, padding, dilation and groups."""
 
+    unit_dim, sample_dims = -3, 3
+
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_sparse_now():
             return super().forward(input)
+        self.begin_forward()
         input_gradient = input.requires_grad
         selector = lambda G: self.select(G, input_gradient=input_gradient)
         by_channel = self._place.step.policy.granularity == "channel"
-        if by_channel and self.groups == 1 and self.padding_mode == "zeros" and not isinstance(self.padding, str):
+        if (
+            by_channel
+            and input.dim() == 4
+            and self.groups == 1
+            and self.padding_mode == "zeros"
+            and not isinstance(self.padding, str)
+        ):
             geometry = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
             return conv2d_of_kept_channels(input, self.weight, self.bias, selector, **geometry)
         bias, dense_bias = _split_bias(self)
-        return select_gradient(self._conv_forward(input, self.weight, bias), selector, dense_bias)
+        return select_gradient(self._conv_forward(input, self.weight, bias), selector, dense_bias, unit_dim=-3)
 
 
 def _everything(entries: Tensor, local_error: Tensor) -> Selection:
@@ -193,6 +230,7 @@ def _per_sample(flags: Tensor, like: Tensor) -> Tensor:
 
 def _split_bias(layer: SparseLayer) -> tuple[Tensor | None, Tensor | None]:
     """The bias as the layer's kernel is to see it, and as `select_gradient` is; where it learns from all of G."""
-    if layer.bias is None or layer._place.step.policy.sparse_bias:
+    step = layer._place.step
+    if layer.bias is None or step.policy.sparse_bias or step.dense:
         return layer.bias, None
     return layer.bias.detach(), layer.bias

@@ -13,6 +13,7 @@ AdaptiveSkip: TinyPropv2 (arXiv 2409.07109). Scheduled: ssProp (arXiv 2408.12561
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -129,6 +130,10 @@ class Random(_FixedRatio):
     at_random: ClassVar[bool] = True
     seed: int = 0
 
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield self.seed >= 0, "seed", f"{self.seed} is negative; seeds count from 0"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduled(_FixedRatio):
@@ -193,16 +198,17 @@ class Adaptive(Policy):
     def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
         # Before any error was seen Y and Y_max are both zero: any divisor but zero gives the right ratio, s_min.
         divisor = torch.where(local_error_max > 0, local_error_max, torch.ones_like(local_error_max))
-        ratio = (self.s_min + local_error * (self.s_max - self.s_min) / divisor) * self.zeta**depth
+        # Y/Y_max first: it is exactly 1 for the largest error, and n·r then rounds the same way every time.
+        ratio = (self.s_min + local_error / divisor * (self.s_max - self.s_min)) * self.zeta**depth
         return ratio.clamp(0, 1)
 
     def _conditions(self) -> Iterator[Condition]:
         yield from super()._conditions()
         yield _within_unit("s_min", self.s_min)
         yield (
-            self.s_max >= self.s_min and self.s_max > 0,
+            self.s_max >= self.s_min and 0 < self.s_max < math.inf,
             "s_max",
-            f"{self.s_max} must be above 0 and at least s_min ({self.s_min})",
+            f"{self.s_max} must be finite, above 0 and at least s_min ({self.s_min})",
         )
         yield 0 < self.zeta <= 1, "zeta", f"{self.zeta} is outside (0, 1]; 1 turns damping off"
 

@@ -78,8 +78,8 @@ class Tally:
         self.steps += 1
         self.samples += len(ratio)
         # float64 holds every count up to 2^53 exactly.
-        step = torch.stack((ratio.sum(), local_error.sum(), kept.to(ratio.dtype), kept_rows.to(ratio.dtype)))
-        self._sums = step.double() if self._sums is None else self._sums + step
+        step = torch.stack((ratio.sum().double(), local_error.sum().double(), kept.double(), kept_rows.double()))
+        self._sums = step if self._sums is None else self._sums + step
 
     def read(self, *, units: int, fan_in: int, bias: bool) -> LayerStatistics | None:
         """The statistics so far; None before the first step."""
