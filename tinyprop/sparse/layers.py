@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tinyprop.sparse.autograd import conv2d_of_kept_channels, select_gradient
-from tinyprop.sparse.policies import Policy
+from tinyprop.sparse.policies import PerSample, Policy
 from tinyprop.sparse.selection import Selection, select
 from tinyprop.sparse.statistics import LayerStatistics, Tally
 
@@ -28,7 +30,7 @@ class Step:
     loss_reduction: LossReduction
     dense: bool = False
     record_masks: bool = False
-    skipped: Tensor | None = None
+    skipped: NDArray[np.bool_] | None = None
     """Samples that the output layer has taken out of the backward pass that is under way, bool (B,)."""
 
 
@@ -106,76 +108,87 @@ class SparseLayer(nn.Module):
             return gradient, None
         place, step = self._place, self._place.step
         policy, tally = step.policy, place.tally
-        batch = gradient.shape[0]
+        magnitude = gradient.detach().abs()
+        local_error = self._local_error(magnitude)
+
+        by_channel = policy.granularity == "channel" and gradient.dim() > 2
+        units_first = magnitude.movedim(self.unit_dim, 1)
+        selection = self._selection(units_first.flatten(2) if by_channel else magnitude.flatten(1), local_error)
+        mask, kept = selection.mask, int(selection.counts.sum())
+        if mask is not None:
+            if policy.batch_shared:
+                kept = int(mask.count_nonzero())
+            # A mask of channels is (B, channels, 1) and has to stand over their positions again.
+            mask = (
+                mask.expand(-1, -1, units_first[0, 0].numel()).reshape(units_first.shape).movedim(1, self.unit_dim)
+                if by_channel
+                else mask.view_as(gradient)
+            )
+        tally.entries = len(self.weight) if by_channel else gradient[0].numel()
+        tally.positions = units_first[0, 0].numel() if by_channel else 1
+        tally.input_gradient = input_gradient
+        tally.add(
+            len(gradient), float(selection.ratio.sum()), float(local_error.sum()), kept, self._rows_kept(mask, kept)
+        )
+        if step.record_masks:
+            place.last_mask = torch.ones_like(gradient, dtype=torch.bool) if mask is None else mask
+        if mask is None:
+            return gradient, None
+        sparse = gradient * mask
+        if policy.sparse_bias:
+            return sparse, None
+        return sparse, gradient if step.skipped is None else gradient * _learnt_from(step.skipped, gradient)
+
+    def _local_error(self, magnitude: Tensor) -> PerSample:
+        """Step 1: Y of the per-sample loss of each sample, shape (B,), and the running maximum."""
+        step = self._place.step
         # Under a mean loss G is the per-sample gradient over B: undone, so that a ratio does not depend on the batch.
-        scale = batch if step.loss_reduction == "mean" else 1
-        local_error = gradient.detach().abs().flatten(1).sum(dim=1) * scale
-        if step.skipped is not None and place.depth > 0:
+        summed = magnitude.flatten(1).sum(dim=1)
+        if summed.dtype != torch.float64:
+            summed = summed.float()
+        local_error: PerSample = summed.cpu().numpy()
+        if step.loss_reduction == "mean":
+            local_error = local_error * len(local_error)
+        if step.skipped is not None and self._place.depth > 0:
             # Batch norm hands on gradients between samples: what reaches a skipped one is not its error.
-            if len(step.skipped) != batch:
+            if len(step.skipped) != len(local_error):
                 raise ValueError(
                     f"the output layer skips samples of a batch of {len(step.skipped)}, but a layer before it sees a "
-                    f"batch of {batch}: skipping needs the samples in dimension 0 of every layer"
+                    f"batch of {len(local_error)}: skipping needs the samples in dimension 0 of every layer"
                 )
             local_error = local_error * ~step.skipped
-        torch.fmax(self.local_error_max, local_error.max(), out=self.local_error_max)
+        largest = float(local_error.max())
+        if largest > float(self.local_error_max):
+            self.local_error_max.fill_(largest)
+        return local_error
 
-        by_channel = policy.granularity == "channel"
-        units_first = gradient.movedim(self.unit_dim, 1)
-        entries = units_first.flatten(2) if by_channel and gradient.dim() > 2 else gradient.flatten(1)
-        selection = self._selection(entries, local_error)
-        mask = selection.mask
-        kept = selection.counts.sum() if mask is None or not policy.batch_shared else mask.sum()
-        mask_in_shape = None
-        if mask is not None and entries.dim() == 3:
-            mask_in_shape = mask.expand_as(entries).reshape(units_first.shape).movedim(1, self.unit_dim)
-        elif mask is not None:
-            mask_in_shape = mask.view_as(gradient)
-
-        tally.entries = entries.shape[1]
-        tally.positions = entries.shape[2] if entries.dim() == 3 else 1
-        tally.input_gradient = input_gradient
-        tally.add(selection.ratio, local_error, kept, self._rows_kept(mask_in_shape))
-        if step.record_masks:
-            place.last_mask = torch.ones_like(gradient, dtype=torch.bool) if mask_in_shape is None else mask_in_shape
-        if mask_in_shape is None:
-            return gradient, None
-        if policy.sparse_bias:
-            return gradient * mask_in_shape, None
-        skipped = step.skipped
-        for_bias = gradient if skipped is None else gradient * ~_per_sample(skipped, gradient)
-        return gradient * mask_in_shape, for_bias
-
-    def _selection(self, entries: Tensor, local_error: Tensor) -> Selection:
-        """What to keep of G, given as (B, n) or (B, channels, positions), samples that are skipped taken out."""
+    def _selection(self, magnitude: Tensor, local_error: PerSample) -> Selection:
+        """What to keep of G, by |G| as (B, n) or (B, channels, positions); samples that are skipped are taken out."""
         place, step = self._place, self._place.step
-        policy = step.policy
-        is_output = place.depth == 0
+        policy, entries = step.policy, magnitude.shape[1]
+        is_output, largest = place.depth == 0, float(self.local_error_max)
         if is_output:
-            output_ratio = policy.ratios(local_error, self.local_error_max, 0, entries.shape[1])
-            step.skipped = policy.skipped(output_ratio)
+            step.skipped = policy.skipped(policy.ratios(local_error, largest, 0, entries))
         if step.dense or (is_output and not policy.sparsify_output):
-            selection = _everything(entries, local_error)
+            counts = np.full(len(local_error), entries)
+            selection = Selection(None, np.ones_like(local_error), counts)
         else:
             selection = select(
-                entries,
-                local_error,
-                self.local_error_max,
-                policy=policy,
-                depth=place.depth,
-                generator=place.generator,
+                magnitude, local_error, largest, policy=policy, depth=place.depth, generator=place.generator
             )
         skipped = step.skipped
         if skipped is None:
             return selection
-        mask = torch.ones_like(entries, dtype=torch.bool) if selection.mask is None else selection.mask
-        return Selection(mask & ~_per_sample(skipped, mask), selection.ratio * ~skipped, selection.counts * ~skipped)
+        mask = torch.ones_like(magnitude, dtype=torch.bool) if selection.mask is None else selection.mask
+        return Selection(mask & _learnt_from(skipped, mask), selection.ratio * ~skipped, selection.counts * ~skipped)
 
-    def _rows_kept(self, mask: Tensor | None) -> Tensor:
-        """Rows of the weight matrix with a kept entry, a scalar."""
+    def _rows_kept(self, mask: Tensor | None, kept: int) -> int:
+        """Rows of the weight matrix with a kept entry."""
         if mask is None:
-            return torch.tensor(len(self.weight), device=self.weight.device)
-        return mask.movedim(self.unit_dim, 0).flatten(1).any(dim=1).sum()
+            return len(self.weight)
+        if mask.numel() == len(self.weight):
+            return kept
+        return int(mask.movedim(self.unit_dim, 0).flatten(1).any(dim=1).count_nonzero())
 
 
 class SparseLinear(nn.Linear, SparseLayer):  # type: ignore[misc]  # torch types a missing bias as Any
@@ -218,14 +231,9 @@ class SparseConv2d(nn.Conv2d, SparseLayer):
         return select_gradient(self._conv_forward(input, self.weight, bias), selector, dense_bias, unit_dim=-3)
 
 
-def _everything(entries: Tensor, local_error: Tensor) -> Selection:
-    counts = torch.full_like(local_error, entries.shape[1], dtype=torch.long)
-    return Selection(None, torch.ones_like(local_error), counts)
-
-
-def _per_sample(flags: Tensor, like: Tensor) -> Tensor:
-    """Flags (B,) in a shape that broadcasts over ``like``, (B, …)."""
-    return flags.view(-1, *(1,) * (like.dim() - 1))
+def _learnt_from(skipped: NDArray[np.bool_], like: Tensor) -> Tensor:
+    """The samples that are not skipped, in a shape that broadcasts over ``like``, (B, …)."""
+    return torch.from_numpy(~skipped).to(like.device).view(-1, *(1,) * (like.dim() - 1))
 
 
 def _split_bias(layer: SparseLayer) -> tuple[Tensor | None, Tensor | None]:

@@ -18,13 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyprop.errors import require
 
 Granularity = Literal["element", "channel"]
 Rounding = Literal["nearest", "floor"]
+PerSample = NDArray[np.floating]
+"""One number for each sample of a batch, shape (B,): float32, or float64 where the gradients are."""
 Condition = tuple[bool, str, str]
 """(holds, field, what to say where it does not), as `tinyprop.errors.require` takes it."""
 
@@ -54,24 +56,24 @@ class Policy:
     def __post_init__(self) -> None:
         require(*self._conditions())
 
-    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+    def ratios(self, local_error: PerSample, local_error_max: float, depth: int, entries: int) -> PerSample:
         """The ratio r of each sample, shape (B,), within [0, 1].
 
         Args:
             local_error: Y of the per-sample loss, shape (B,).
-            local_error_max: the layer's running maximum of Y, this batch included; a scalar.
+            local_error_max: the layer's running maximum of Y, this batch included.
             depth: d, 0 at the output layer.
             entries: n, what the ratio is a fraction of.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no ratio")
 
-    def counts(self, ratio: Tensor, entries: int) -> Tensor:
-        """k = clamp(round(n·r), 1, n) for each sample, int64, shape (B,)."""
-        scaled = ratio * entries
-        whole = scaled.floor() if self.rounding == "floor" else (scaled + 0.5).floor()
-        return whole.clamp(1, entries).long()
+    def counts(self, ratio: PerSample, entries: int) -> NDArray[np.int64]:
+        """k = clamp(round(n·r), 1, n) for each sample, shape (B,)."""
+        half = 0.0 if self.rounding == "floor" else 0.5
+        counts: NDArray[np.int64] = np.floor(ratio * entries + half).clip(1, entries).astype(np.int64)
+        return counts
 
-    def skipped(self, output_ratio: Tensor) -> Tensor | None:
+    def skipped(self, output_ratio: PerSample) -> NDArray[np.bool_] | None:
         """Which samples, bool (B,), leave out their whole backward pass, by the output layer's ratio; None: none."""
         return None
 
@@ -94,8 +96,8 @@ class Dense(Policy):
 
     name: Literal["dense"] = "dense"
 
-    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
-        return torch.ones_like(local_error)
+    def ratios(self, local_error: PerSample, local_error_max: float, depth: int, entries: int) -> PerSample:
+        return np.ones_like(local_error)
 
     def is_dense_in(self, epoch: int) -> bool:
         return True
@@ -107,8 +109,8 @@ class _FixedRatio(Policy):
 
     ratio: float = 0.1
 
-    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
-        return torch.full_like(local_error, self.ratio)
+    def ratios(self, local_error: PerSample, local_error_max: float, depth: int, entries: int) -> PerSample:
+        return np.full_like(local_error, self.ratio)
 
     def _conditions(self) -> Iterator[Condition]:
         yield from super()._conditions()
@@ -169,11 +171,11 @@ class MeProp(Policy):
     k: int = 30
     sparsify_output: bool = False
 
-    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
-        return torch.full_like(local_error, min(self.k, entries) / entries)
+    def ratios(self, local_error: PerSample, local_error_max: float, depth: int, entries: int) -> PerSample:
+        return np.full_like(local_error, min(self.k, entries) / entries)
 
-    def counts(self, ratio: Tensor, entries: int) -> Tensor:
-        return torch.full_like(ratio, min(self.k, entries), dtype=torch.long)
+    def counts(self, ratio: PerSample, entries: int) -> NDArray[np.int64]:
+        return np.full(len(ratio), min(self.k, entries))
 
     def _conditions(self) -> Iterator[Condition]:
         yield from super()._conditions()
@@ -195,12 +197,12 @@ class Adaptive(Policy):
     s_max: float = 1.0
     zeta: float = 1.0
 
-    def ratios(self, local_error: Tensor, local_error_max: Tensor, depth: int, entries: int) -> Tensor:
+    def ratios(self, local_error: PerSample, local_error_max: float, depth: int, entries: int) -> PerSample:
         # Before any error was seen Y and Y_max are both zero: any divisor but zero gives the right ratio, s_min.
-        divisor = torch.where(local_error_max > 0, local_error_max, torch.ones_like(local_error_max))
+        divisor = local_error_max if local_error_max > 0 else 1.0
         # Y/Y_max first: it is exactly 1 for the largest error, and n·r then rounds the same way every time.
         ratio = (self.s_min + local_error / divisor * (self.s_max - self.s_min)) * self.zeta**depth
-        return ratio.clamp(0, 1)
+        return ratio.clip(0, 1)
 
     def _conditions(self) -> Iterator[Condition]:
         yield from super()._conditions()
@@ -220,7 +222,7 @@ class AdaptiveSkip(Adaptive):
     name: Literal["adaptive_skip"] = "adaptive_skip"  # type: ignore[assignment]
     skip_threshold: float = 0.1
 
-    def skipped(self, output_ratio: Tensor) -> Tensor | None:
+    def skipped(self, output_ratio: PerSample) -> NDArray[np.bool_] | None:
         return output_ratio < self.skip_threshold
 
     def _conditions(self) -> Iterator[Condition]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from tinyprop.sparse.policies import Policy
+from tinyprop.sparse.policies import PerSample, Policy
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,12 @@ class Selection:
         mask: True where an entry is kept, bool; shape (B, n), or (B, n, 1) if n channels of several positions each were
             ranked. None: everything is kept.
         ratio: r of each sample, shape (B,).
-        counts: k of each sample, int64, shape (B,).
-        skipped: samples that the output layer takes out of the whole backward pass, bool (B,), or None.
+        counts: k of each sample, shape (B,).
     """
 
     mask: Tensor | None
-    ratio: Tensor
-    counts: Tensor
-    skipped: Tensor | None = None
+    ratio: PerSample
+    counts: NDArray[np.int64]
 
 
 def keep_largest(magnitude: Tensor, k: Tensor) -> Tensor:
@@ -38,25 +38,13 @@ def keep_largest(magnitude: Tensor, k: Tensor) -> Tensor:
     Returns:
         bool, shape (B, n), with k[b] entries True in row b.
     """
-    k = k.unsqueeze(1)
-    most = int(k.max()) if k.numel() else 0
-    if most == 0:
-        return torch.zeros_like(magnitude, dtype=torch.bool)
-    # The row's k-th largest value is its threshold: sorting only so far is several times cheaper than ranking all.
-    threshold = magnitude.topk(most, dim=1).values.gather(1, (k - 1).clamp_(min=0))
-    kept = (magnitude >= threshold) & (k > 0)
-    if int(kept.sum()) != int(k.sum()):
-        above = magnitude > threshold
-        tied = magnitude == threshold
-        wanted = k - above.sum(dim=1, keepdim=True)
-        kept = (above & (k > 0)) | (tied & (tied.cumsum(dim=1) <= wanted))
-    return kept
+    return _keep_largest(magnitude, k.cpu().numpy())
 
 
 def select(
-    gradient: Tensor,
-    local_error: Tensor,
-    local_error_max: Tensor,
+    magnitude: Tensor,
+    local_error: PerSample,
+    local_error_max: float,
     *,
     policy: Policy,
     depth: int,
@@ -65,29 +53,46 @@ def select(
     """Steps 2 and 3 of the method for one layer and batch.
 
     Args:
-        gradient: G, shape (B, n), or (B, channels, positions) where whole channels are ranked.
+        magnitude: |G|, shape (B, n), or (B, channels, positions) where whole channels are ranked.
         local_error: Y of the per-sample loss, shape (B,).
         local_error_max: the running maximum of Y, this batch included.
         depth: d, trainable layers between this one and the output.
         generator: where a policy that draws by lot draws from.
     """
-    magnitude = gradient.abs()
-    if gradient.dim() == 3:
-        magnitude = magnitude.sum(dim=2)
-    entries = magnitude.shape[1]
+    by_channel = magnitude.dim() == 3
+    ranked = magnitude.sum(dim=2) if by_channel else magnitude
+    entries = ranked.shape[1]
     ratio = policy.ratios(local_error, local_error_max, depth, entries)
-    counts = policy.counts(ratio, entries)
     # A sample that is already right has nothing to learn from; a gradient that is no number must stay visible.
-    wrong = local_error > 0
-    ratio, counts = ratio * wrong, counts * wrong
-    undefined = ~local_error.isfinite()
-    if bool(undefined.any()):
-        ratio, counts = ratio.masked_fill(undefined, 1), counts.masked_fill(undefined, entries)
+    undefined = ~np.isfinite(local_error)
+    wrong = (local_error > 0) | undefined
+    ratio = np.where(undefined, local_error.dtype.type(1), ratio) * wrong
+    counts = policy.counts(ratio, entries) * wrong
 
     if policy.at_random:
-        magnitude = torch.rand(magnitude.shape, generator=generator, dtype=torch.float32).to(magnitude.device)
+        ranked = torch.rand(ranked.shape, generator=generator, dtype=torch.float32).to(ranked.device)
     if policy.batch_shared:
-        kept = keep_largest(magnitude.sum(dim=0, keepdim=True), counts.max().unsqueeze(0)) & wrong.unsqueeze(1)
+        kept = _keep_largest(ranked.sum(dim=0, keepdim=True), counts.max(keepdims=True))
+        kept = kept & torch.from_numpy(wrong).to(kept.device).unsqueeze(1)
     else:
-        kept = keep_largest(magnitude, counts)
-    return Selection(kept.unsqueeze(2) if gradient.dim() == 3 else kept, ratio, counts)
+        kept = _keep_largest(ranked, counts)
+    return Selection(kept.unsqueeze(2) if by_channel else kept, ratio, counts)
+
+
+def _keep_largest(magnitude: Tensor, k: NDArray[np.int64]) -> Tensor:
+    total, most = int(k.sum()), int(k.max(initial=0))
+    if most == 0:
+        return torch.zeros_like(magnitude, dtype=torch.bool)
+    # A row's k-th largest value is its threshold: sorting only so far is several times cheaper than ranking all.
+    largest = magnitude.topk(most, dim=1).values
+    if total == most * len(k):
+        threshold = largest[:, most - 1 :]
+    else:
+        rank = torch.from_numpy(k).to(magnitude.device).unsqueeze(1)
+        threshold = largest.gather(1, (rank - 1).clamp_(min=0)).masked_fill_(rank == 0, torch.inf)
+    kept = magnitude >= threshold
+    if int(kept.count_nonzero()) != total:
+        wanted = torch.from_numpy(k).to(magnitude.device).unsqueeze(1)
+        above, tied = magnitude > threshold, magnitude == threshold
+        kept = above | (tied & (tied.cumsum(dim=1) <= wanted - above.sum(dim=1, keepdim=True)))
+    return kept

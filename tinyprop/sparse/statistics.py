@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
 
 @dataclass(frozen=True)
 class LayerStatistics:
@@ -63,38 +60,37 @@ class LayerStatistics:
 
 
 class Tally:
-    """Running sums, kept on the device of the gradients so that adding to them waits for nothing."""
+    """Running sums of one layer's steps."""
 
     def __init__(self) -> None:
-        self.steps = 0
-        self.samples = 0
         self.entries = 0
         self.positions = 1
         self.input_gradient = False
-        self._sums: Tensor | None = None
+        self._steps = self._samples = self._kept = self._kept_rows = 0
+        self._ratio = self._local_error = 0.0
 
-    def add(self, ratio: Tensor, local_error: Tensor, kept: Tensor, kept_rows: Tensor) -> None:
-        """Add one step: ratio and Y of each sample (B,), and two counts as scalars."""
-        self.steps += 1
-        self.samples += len(ratio)
-        # float64 holds every count up to 2^53 exactly.
-        step = torch.stack((ratio.sum().double(), local_error.sum().double(), kept.double(), kept_rows.double()))
-        self._sums = step if self._sums is None else self._sums + step
+    def add(self, samples: int, ratio: float, local_error: float, kept: int, kept_rows: int) -> None:
+        """Add one step: sums over its samples."""
+        self._steps += 1
+        self._samples += samples
+        self._ratio += ratio
+        self._local_error += local_error
+        self._kept += kept
+        self._kept_rows += kept_rows
 
     def read(self, *, units: int, fan_in: int, bias: bool) -> LayerStatistics | None:
         """The statistics so far; None before the first step."""
-        if self._sums is None:
+        if self._steps == 0:
             return None
-        ratio, local_error, kept, kept_rows = self._sums.tolist()
         return LayerStatistics(
-            steps=self.steps,
-            samples=self.samples,
+            steps=self._steps,
+            samples=self._samples,
             units=units,
             entries=self.entries,
-            kept=round(kept),
-            kept_rows=round(kept_rows),
-            ratio=ratio / self.samples,
-            local_error=local_error / self.samples,
+            kept=self._kept,
+            kept_rows=self._kept_rows,
+            ratio=self._ratio / self._samples,
+            local_error=self._local_error / self._samples,
             fan_in=fan_in,
             positions=self.positions,
             bias=bias,

@@ -1,0 +1,74 @@
+"""``tinyprop completion``: completion of verbs, and of overrides by Hydra's own machinery."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from tinyprop.cli import VERBS
+
+SUMMARY = "print the shell's completion script"
+
+_EPILOG = """\
+examples:
+  eval "$(tinyprop completion bash)"     in ~/.bashrc
+  eval "$(tinyprop completion zsh)"      in ~/.zshrc
+  tinyprop completion fish | source      in ~/.config/fish/config.fish
+
+then: tinyprop tr<TAB>, tinyprop train policy=<TAB>, tinyprop train policy=static policy.<TAB>"""
+
+_BASH = """\
+_tinyprop() {
+    local IFS=$'\\n'
+    COMPREPLY=($(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" tinyprop completion query 2>/dev/null))
+    # Bash splits words at = and :, and replaces only what stands behind the last of them.
+    local word="${COMP_LINE:0:$COMP_POINT}"; word="${word##* }"
+    local prefix="${word%"${COMP_WORDS[COMP_CWORD]#[=:]}"}"
+    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+}
+complete -o nospace -o default -F _tinyprop tinyprop
+"""
+_SCRIPTS = {
+    "bash": _BASH,
+    "zsh": "autoload -U +X bashcompinit && bashcompinit\n" + _BASH.replace('="${word%', '=; : "${word%'),
+    "fish": """\
+complete -c tinyprop -f -a '(set -lx COMP_LINE (commandline -cp); set -lx COMP_POINT (string length -- $COMP_LINE); \
+tinyprop completion query 2>/dev/null)'
+""",
+}
+
+
+def run(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tinyprop completion",
+        description="Print the script that makes a shell complete verbs, groups, options and keys.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("shell", choices=(*_SCRIPTS, "query"), help="query is what the scripts call")
+    shell = parser.parse_args(argv).shell
+    if shell != "query":
+        print(_SCRIPTS[shell], end="")
+        return 0
+    line = os.environ.get("COMP_LINE", "")
+    _answer(line[: int(os.environ.get("COMP_POINT", len(line)))])
+    return 0
+
+
+def _answer(line: str) -> None:
+    """Print, one a line, what the last word of a command line can become."""
+    words = line.split(" ")
+    if len(words) <= 2:
+        print("\n".join(verb for verb in VERBS if verb.startswith(words[-1] if len(words) == 2 else "")))
+    elif words[1] == "train":
+        from tinyprop.cli.jobs import hydra_job
+        from tinyprop.config.hydra_job import complete
+
+        # Hydra knows a command line without verbs and our flags.
+        kept = [words[0], *(word for word in words[2:-1] if not word.startswith("-")), words[-1]]
+        without_verb = " ".join(kept)
+        complete(without_verb, len(without_verb), hydra_job, "bash")
+    elif words[1] == "presets":
+        from tinyprop.cli.presets import complete_option
+
+        print("\n".join(complete_option(words[-1])))
