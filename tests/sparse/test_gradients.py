@@ -150,7 +150,8 @@ def test_any_convolution_step_agrees_with_the_reference(data):
     ).double()  # fmt: skip
     policy, settings_ = data.draw(policies())
     rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
-    x = rng.normal(size=(data.draw(st.integers(1, 3)), m, 5, 6))
+    # Powers of two: a mean loss divides G by them exactly, so that channels whose L1 norms tie go on doing so.
+    x = rng.normal(size=(data.draw(st.sampled_from([1, 2, 4])), m, 5, 6))
     shape = tuple(layer(torch.as_tensor(x)).shape)
     G = rng.integers(-3, 4, size=shape) * rng.choice([0.0, 1.0, 4.0], size=(shape[0], 1, 1, 1))
     assume(not reference.select(settings_, G, 0.0, unit_axis=-3).doubtful)

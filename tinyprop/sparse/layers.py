@@ -112,8 +112,8 @@ class SparseLayer(nn.Module):
         local_error = self._local_error(magnitude)
 
         by_channel = policy.granularity == "channel" and gradient.dim() > 2
-        units_first = magnitude.movedim(self.unit_dim, 1)
-        selection = self._selection(units_first.flatten(2) if by_channel else magnitude.flatten(1), local_error)
+        units_first = magnitude.movedim(self.unit_dim, 1) if by_channel else magnitude
+        selection = self._selection(units_first.flatten(2 if by_channel else 1), local_error)
         mask, kept = selection.mask, int(selection.counts.sum())
         if mask is not None:
             if policy.batch_shared:
@@ -188,6 +188,8 @@ class SparseLayer(nn.Module):
             return len(self.weight)
         if mask.numel() == len(self.weight):
             return kept
+        if mask.dim() == 2:
+            return int(mask.any(dim=0).count_nonzero())
         return int(mask.movedim(self.unit_dim, 0).flatten(1).any(dim=1).count_nonzero())
 
 
