@@ -19,23 +19,25 @@ then: tinyprop tr<TAB>, tinyprop train policy=<TAB>, tinyprop train policy=stati
 
 _BASH = """\
 _tinyprop() {
-    local IFS=$'\\n'
+    local IFS=$'\\n' word="${COMP_LINE:0:$COMP_POINT}"
+    word="${word##* }"
     COMPREPLY=($(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" tinyprop completion query 2>/dev/null))
-    # Bash splits words at = and :, and replaces only what stands behind the last of them.
-    local word="${COMP_LINE:0:$COMP_POINT}"; word="${word##* }"
-    local prefix="${word%"${COMP_WORDS[COMP_CWORD]#[=:]}"}"
-    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    # Where = separates words for the shell, it replaces only what stands behind it.
+    if [[ "$COMP_WORDBREAKS" == *=* && "$word" == *=* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%=*}="}")
+    fi
 }
 complete -o nospace -o default -F _tinyprop tinyprop
 """
-_SCRIPTS = {
-    "bash": _BASH,
-    "zsh": "autoload -U +X bashcompinit && bashcompinit\n" + _BASH.replace('="${word%', '=; : "${word%'),
-    "fish": """\
-complete -c tinyprop -f -a '(set -lx COMP_LINE (commandline -cp); set -lx COMP_POINT (string length -- $COMP_LINE); \
-tinyprop completion query 2>/dev/null)'
-""",
-}
+_FISH = """\
+function __tinyprop
+    set -lx COMP_LINE (commandline -cp)
+    set -lx COMP_POINT (string length -- $COMP_LINE)
+    tinyprop completion query 2>/dev/null
+end
+complete -c tinyprop -f -a '(__tinyprop)'
+"""
+_SCRIPTS = {"bash": _BASH, "zsh": f"autoload -U +X bashcompinit && bashcompinit\n{_BASH}", "fish": _FISH}
 
 
 def run(argv: list[str]) -> int:
@@ -61,14 +63,16 @@ def _answer(line: str) -> None:
     if len(words) <= 2:
         print("\n".join(verb for verb in VERBS if verb.startswith(words[-1] if len(words) == 2 else "")))
     elif words[1] == "train":
-        from tinyprop.cli.jobs import hydra_job
-        from tinyprop.config.hydra_job import complete
-
-        # Hydra knows a command line without verbs and our flags.
-        kept = [words[0], *(word for word in words[2:-1] if not word.startswith("-")), words[-1]]
-        without_verb = " ".join(kept)
-        complete(without_verb, len(without_verb), hydra_job, "bash")
+        print("\n".join(_overrides(words[2:])))
     elif words[1] == "presets":
-        from tinyprop.cli.presets import complete_option
+        from tinyprop.cli.presets import candidates
 
-        print("\n".join(complete_option(words[-1])))
+        print("\n".join(name for name in candidates() if name.startswith(words[-1])))
+
+
+def _overrides(words: list[str]) -> list[str]:
+    """What Hydra, which knows neither verbs nor our flags, would make of the last word."""
+    from tinyprop.cli.jobs import hydra_job
+    from tinyprop.config.hydra_job import completions
+
+    return completions([*(word for word in words[:-1] if not word.startswith("-")), words[-1]], hydra_job)

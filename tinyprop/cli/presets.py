@@ -44,6 +44,12 @@ def run(argv: list[str]) -> int:
     return 0
 
 
+def candidates() -> list[str]:
+    """Every group and option, as this verb takes them."""
+    groups = _groups()
+    return [*groups, *(f"{group}={option}" for group, options in groups.items() for option in options)]
+
+
 def _groups() -> dict[str, dict[str, str]]:
     """Group to option to what it is."""
     from tinyprop.config.location import config_directory

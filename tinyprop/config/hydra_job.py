@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -74,7 +76,11 @@ def as_yaml(config: RunConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(config.plain()))
 
 
-def complete(line: str, point: int, job: Callable[[HydraTree], Any], shell: str) -> None:
-    """Print Hydra's completions of a command line from which the verb has been dropped."""
-    os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(point)
-    hand_over(["-sc", f"query={shell}"], job)
+def completions(words: Sequence[str], job: Callable[[HydraTree], Any]) -> list[str]:
+    """What the last of some words of a command line without its verb can become."""
+    line = " ".join(("tinyprop", *words))
+    os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
+    answer = io.StringIO()
+    with contextlib.redirect_stdout(answer):
+        hand_over(["-sc", "query=bash"], job)
+    return answer.getvalue().split()

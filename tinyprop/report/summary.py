@@ -128,6 +128,8 @@ def _scaled(number: float) -> str:
 
 
 def _places(result: Mapping[str, Any]) -> Iterator[str]:
+    if result.get("reused"):
+        yield "Trained earlier with this configuration and data; trainer.force=true trains again."
     if result.get("run_dir"):
         yield f"Files: {result['run_dir']}"
     if result.get("run_id"):
