@@ -26,7 +26,7 @@ class Trainer:
         threads: of one process. Two processes of two threads each on two cores are many times slower than one-threaded.
     """
 
-    epochs: int = 15
+    epochs: int = 30
     batch_size: int = 20
     validation_fraction: float = 0.1
     test_every_epoch: bool = False
