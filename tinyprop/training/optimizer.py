@@ -106,7 +106,12 @@ class Sgd(Optimizer):
         import torch
 
         return torch.optim.SGD(
-            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            nesterov=self.nesterov,
+            fused=True,  # one kernel for all parameters: a third of a tiny network's step otherwise
         )
 
     def _conditions(self) -> Iterator[Condition]:
@@ -148,6 +153,7 @@ class Adam(Optimizer):
             "betas": (self.beta1, self.beta2),
             "eps": self.epsilon,
             "weight_decay": self.weight_decay,
+            "fused": True,  # one kernel for all parameters: a third of a tiny network's step otherwise
         }
 
     def _conditions(self) -> Iterator[Condition]:
