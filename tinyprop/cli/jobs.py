@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ class Ended:
 
     Attributes:
         name: the run's name.
-        status: ``done``, ``reused``, ``failed`` or ``killed``.
+        status: ``done``, ``reused``, ``failed`` or ``killed``; in a multirun's directory also ``running``.
         reason: why it did not succeed.
         result: the content of ``result.json``.
     """
@@ -41,6 +41,7 @@ class Ended:
     reason: str | None = None
     exit_status: int = 0
     result: dict[str, Any] = field(default_factory=dict)
+    run_dir: str | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -71,24 +72,29 @@ def last_ended() -> Ended:
 def hydra_job(tree: HydraTree) -> float | None:
     """Run one configuration. Returns the test accuracy (or AUC) where there is one, for sweepers that search."""
     job = received(tree)
+    _leave_word(job.config, Ended(job.config.run_name, "running", run_dir=str(job.run_dir)))
     try:
         ended = _execute(job)
     except KeyboardInterrupt:
-        _report(job.config, Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job.run_dir)))
+        ended = Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job.run_dir))
+        _leave_word(job.config, ended)
         raise
-    _report(job.config, ended)
+    _ended.append(ended)
+    _leave_word(job.config, ended)
     metrics: dict[str, float] = ended.result.get("metrics", {})
     return metrics.get("test_accuracy", metrics.get("test_auc"))
 
 
 def _execute(job: Received) -> Ended:
     config, run_dir = job.config, job.run_dir
-    # What a multirun adds to find its runs again is no part of what repeats one of them.
-    command = _command([line for line in job.overrides if not line.startswith("sweep.")])
     try:
-        initial = _pretrained(job) if config.pretrain else config.trainer.init_from
         outcome = execute(
-            config, run_dir, init_from=initial, config_yaml=as_yaml(config), command=command, progress=_progress
+            config,
+            run_dir,
+            init_from=_initial_weights(job),
+            config_yaml=as_yaml(config),
+            command=_command(job.command),
+            progress=_progress,
         )
     except TinypropError as error:
         return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(run_dir))
@@ -100,19 +106,32 @@ def _execute(job: Received) -> Ended:
     return Ended(config.run_name, "reused" if outcome.get("reused") else "done", None, 0, outcome)
 
 
+def _initial_weights(job: Received) -> Callable[[], str] | None:
+    """What gives the run or checkpoint to begin with, if not the seed."""
+    source = job.config.trainer.init_from
+    if job.config.pretrain:
+        return lambda: _pretrained(job)
+    return None if source is None else lambda: source
+
+
 def _pretrained(job: Received) -> str:
     """Train, or find, the run that this one begins with; its directory."""
     overrides = [*job.config.pretrain, f"runs_dir='{job.config.runs_dir}'"]
+    command = _command(overrides)
     first = job.composer.run_config(overrides).model_copy(update={"tracking": job.config.tracking})
     run_dir = Path(first.runs_dir).absolute() / first.run_name
-    execute(
-        first,
-        run_dir,
-        init_from=first.trainer.init_from,
-        config_yaml=as_yaml(first),
-        command=_command(overrides),
-        progress=_progress,
-    )
+    source = first.trainer.init_from
+    try:
+        execute(
+            first,
+            run_dir,
+            init_from=None if source is None else lambda: source,
+            config_yaml=as_yaml(first),
+            command=command,
+            progress=_progress,
+        )
+    except TinypropError as error:
+        raise type(error)(f"the run to begin with failed ({command}): {error}") from error
     return str(run_dir)
 
 
@@ -124,8 +143,8 @@ def _stored(run_dir: Path) -> dict[str, Any]:
     return result.read(run_dir) or {}
 
 
-def _report(config: RunConfig, ended: Ended) -> None:
-    _ended.append(ended)
+def _leave_word(config: RunConfig, ended: Ended) -> None:
+    """Tell the process that started the multirun, if this is one, where a run stands."""
     if config.sweep.id is not None:
         directory = sweep_directory(config.runs_dir, config.sweep.id)
         unfinished = directory / f".{ended.name}.{os.getpid()}"

@@ -17,7 +17,8 @@ from tinyprop.cli import INTERRUPTED, jobs
 from tinyprop.config.composition import Request
 from tinyprop.config.hydra_job import hand_over
 from tinyprop.progress import Progress
-from tinyprop.tracking import ParentRun, open_store
+from tinyprop.tracking import ParentRun, Store, open_store
+from tinyprop.training.run import conclude_lost
 
 _POLL = 0.3
 """Seconds between two looks at which runs have ended."""
@@ -59,21 +60,25 @@ def run_multirun(request: Request, hydra_arguments: list[str], progress: Progres
             interrupted = True
         except SystemExit as ended:  # Hydra's way of saying that a launcher or a worker process broke
             trouble = f"the launcher ended with status {ended.code}; its message is above"
-    return _account(request, directory, parent, interrupted=interrupted, trouble=trouble)
+    found = _words(directory)
+    for word in found.values():
+        if word["status"] == "running":
+            _conclude(word, store, interrupted=interrupted)
+    return _account(request, found, parent, interrupted=interrupted, trouble=trouble)
 
 
 def _account(
-    request: Request, directory: Path, parent: ParentRun, *, interrupted: bool, trouble: str | None
+    request: Request, found: dict[str, dict[str, Any]], parent: ParentRun, *, interrupted: bool, trouble: str | None
 ) -> Multirun:
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("[!.]*.json"))}
     expected = {job.config.run_name: list(job.overrides) for job in request.jobs} or {name: [name] for name in found}
-    lost = "interrupted before it began" if interrupted else trouble or "its process ended without a word"
+    lost = "interrupted before it began" if interrupted else trouble or "it was not begun"
     rows, results = [], []
     for name, overrides in expected.items():
         ended = found.get(name, {"status": "missing", "reason": lost, "result": {}})
         rows.append(_row(overrides, ended))
         results.append({**ended["result"], "name": name, "overrides": overrides} | _ending(ended))
-    metric = "test_accuracy" if any("test_accuracy" in _metrics(r) for r in results) or not results else "test_auc"
+    accuracy = any("test_accuracy" in _metrics(result) for result in results)
+    metric = "test_auc" if not accuracy and any("test_auc" in _metrics(r) for r in results) else "test_accuracy"
     for row, result in zip(rows, results, strict=True):
         row["accuracy"] = _metrics(result).get(metric)
     complete = all(row["status"] in ("done", "reused") for row in rows)
@@ -81,6 +86,20 @@ def _account(
     _close(parent, rows, results, metric, status)
     exit_status = INTERRUPTED if interrupted else 0 if status == "finished" else 1
     return Multirun(status, exit_status, parent.run_id, rows, results, metric)
+
+
+def _words(directory: Path) -> dict[str, dict[str, Any]]:
+    """Where each run stands that has left word, by its name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("[!.]*.json"))}
+
+
+def _conclude(ended: dict[str, Any], store: Store, *, interrupted: bool) -> None:
+    """Complete the word of a run whose worker process was killed: launchers do that when they are interrupted."""
+    reason = "interrupted" if interrupted else "its process ended without a word"
+    ended |= {"status": "killed" if interrupted else "failed", "reason": reason}
+    lost = conclude_lost(Path(ended["run_dir"]), store, ended["status"], reason)
+    if lost is not None:
+        ended["result"] = lost
 
 
 def _row(overrides: list[str], ended: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +148,7 @@ def _watched(directory: Path, total: int, progress: Progress) -> Iterator[None]:
         seen = 0
         with progress.task("Runs", total or None, "runs") as advance:
             while not over.wait(_POLL):
-                ended = sum(1 for _ in directory.glob("[!.]*.json"))
+                ended = sum(word["status"] != "running" for word in _words(directory).values())
                 advance(ended - seen)
                 seen = ended
 

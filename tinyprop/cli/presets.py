@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 SUMMARY = "list what can be configured, and show it"
@@ -93,7 +94,7 @@ def _file(group: str, option: str) -> Path:
     return config_directory() / group / f"{option}.yaml"
 
 
-def _require_known(kind: str, name: str, known: dict[str, object] | dict[str, str]) -> None:
+def _require_known(kind: str, name: str, known: Mapping[str, object]) -> None:
     from difflib import get_close_matches
 
     from tinyprop.errors import RequestError

@@ -45,7 +45,8 @@ def run(argv: list[str]) -> int:
         if job.config.pretrain:
             composer.request(job.config.pretrain, multirun=False)
     if arguments.cfg or arguments.info is not None:
-        hand_over([*hydra_flags, *arguments.overrides], hydra_job)
+        # Of a sweep its first run: Hydra shows one configuration at a time.
+        hand_over([*hydra_flags, *composer.first(arguments.overrides)], hydra_job)
         return 0
     if request.multirun:
         return _multirun(request, [*hydra_flags, *arguments.overrides], arguments.json)

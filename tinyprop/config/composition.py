@@ -16,7 +16,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from tinyprop.config.location import config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
-from tinyprop.config.problems import first_line, listed, of_validation, raise_all
+from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
 from tinyprop.config.schema import RunConfig
 from tinyprop.errors import RequestError
 
@@ -79,6 +79,8 @@ class Composer:
         """
         try:
             return self._loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=RunMode.RUN)
+        except MissingConfigException as error:
+            raise RequestError(f"{first_line(error)}{_hint(error)}") from error
         except (HydraException, OmegaConfBaseException) as error:
             raise RequestError(first_line(error)) from error
 
@@ -89,6 +91,10 @@ class Composer:
             RequestError: with everything that is wrong.
         """
         return self.request(overrides, multirun=False).base
+
+    def first(self, overrides: Sequence[str]) -> list[str]:
+        """The overrides of the first run of a sweep."""
+        return first_of_each(parse(self._loader, overrides)[0])
 
     def request(self, overrides: Sequence[str], *, multirun: bool) -> Request:
         """Everything that a command line asks for, checked before any of it begins.
@@ -104,6 +110,8 @@ class Composer:
         swept = [override.input_line for override in parsed if override.is_sweep_override()]
         if swept and not multirun:
             problems.append(f"{' '.join(map(str, swept))}: several values make a multirun; add -m")
+        if multirun and any(override.key_or_group == "hydra.run.dir" for override in parsed):
+            problems.append("hydra.run.dir: a multirun has a directory for each run; set runs_dir or hydra.sweep.dir")
         params = (OmegaConf.select(tree, "hydra.sweeper.params") or {}) if multirun else {}
         arguments = [f"{key}={value}" for key, value in params.items()] + [
             str(override.input_line) for override in parsed
@@ -119,7 +127,7 @@ class Composer:
         """Each combination of a grid, in Hydra's order, and what is wrong with any of them."""
         parsed, _ = parse(self._loader, arguments)
         grid = list(itertools.chain(*BasicSweeper.split_arguments(parsed, max_batch_size=None)))
-        constant = set.intersection(*(set(combination) for combination in grid))
+        constant = set.intersection(*(set(combination) for combination in grid)) if len(grid) > 1 else set()
         jobs, problems, trees = [], [], {}
         for combination in grid:
             overrides, _ = parse(self._loader, combination)
@@ -156,6 +164,10 @@ def validated(tree: DictConfig) -> RunConfig:
         raise
 
 
+def _hint(error: MissingConfigException) -> str:
+    return f"; {nearest(Path(error.missing_cfg_file or '').name, error.options)}" if error.options else ""
+
+
 def _own(tree: DictConfig) -> DictConfig:
     """The tree without Hydra's node."""
     if "hydra" not in tree:
@@ -170,7 +182,5 @@ def _with_values(tree: DictConfig, overrides: Iterable[Override]) -> DictConfig:
     copy = tree.copy()
     with open_dict(copy):
         for override in overrides:
-            if override.is_delete():
-                raise RequestError(f"{override.input_line}: every key of a run is needed; set it instead")
             OmegaConf.update(copy, override.key_or_group, override.value(), force_add=True)
     return copy

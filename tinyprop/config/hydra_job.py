@@ -19,6 +19,9 @@ from tinyprop.config.composition import CONFIG_NAME, Composer, validated
 from tinyprop.config.location import config_directory
 from tinyprop.config.schema import RunConfig
 
+_BY_FLAG = "command-line"
+"""What Hydra calls the source of ``--config-dir``."""
+
 HydraTree = DictConfig
 """What Hydra gives a job; nobody but `received` looks into it."""
 
@@ -43,13 +46,13 @@ class Received:
 
     Attributes:
         composer: sees the same configuration directories as the command line did.
-        overrides: the job's own, as text.
+        command: arguments of a command line that repeats this run by itself.
     """
 
     config: RunConfig
     run_dir: Path
     composer: Composer
-    overrides: list[str]
+    command: list[str]
 
 
 def received(tree: HydraTree) -> Received:
@@ -57,9 +60,13 @@ def received(tree: HydraTree) -> Received:
     register_resolvers()
     known = HydraConfig.get()
     own = config_directory().resolve()
-    directories = [Path(source.path) for source in known.runtime.config_sources if source.schema == "file"]
-    composer = Composer(directory for directory in directories if directory.resolve() != own)
-    return Received(validated(tree), Path(known.runtime.output_dir), composer, list(known.overrides.task))
+    sources = [Path(source.path) for source in known.runtime.config_sources if source.schema == "file"]
+    directories = [directory for directory in sources if directory.resolve() != own]
+    # What a multirun adds to find its runs again is no part of what repeats one of them.
+    command = [line for line in known.overrides.task if not line.startswith("sweep.")]
+    command += [line for line in known.overrides.hydra if line.startswith(("hydra.run.dir=", "hydra.searchpath="))]
+    command += [f"--config-dir={source.path}" for source in known.runtime.config_sources if source.provider == _BY_FLAG]
+    return Received(validated(tree), Path(known.runtime.output_dir), Composer(reversed(directories)), command)
 
 
 def register_resolvers() -> None:

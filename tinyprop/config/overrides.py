@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
@@ -56,6 +56,9 @@ def check_names(
     for override in values:
         # What is added (+key=…) is for the schema to refuse, which knows no keys beyond its own.
         key = override.key_or_group
+        if override.is_delete():
+            problems.append(f"{override.input_line}: every key of a run is needed; set it instead")
+            continue
         lacking = [branch for branch, tree in zip(branches, trees, strict=True) if not _has(tree, key)]
         if override.is_add() or override.is_force_add() or not lacking:
             good.append(override)
@@ -101,10 +104,10 @@ def _branches(choices: list[Override]) -> list[list[str]]:
 
 
 def _options(override: Override) -> list[str | None]:
-    """The values that an override gives its key: several of a sweep, one otherwise."""
+    """The values that an override gives its group: several of a sweep, one otherwise."""
+    if override.is_sweep_override():
+        return [None if text == "null" else text for text in map(str, override.sweep_string_iterator())]
     value = override.value()
-    if isinstance(value, ChoiceSweep):
-        return [str(item) for item in value.list]
     return [None if value is None else str(value)]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,29 @@ def load(path: Path) -> dict[str, Any]:
         DataError: the file is damaged, or no checkpoint of ours.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} in it is damaged")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path}: not a checkpoint that can be read ({reason}); delete it to begin anew") from error
+    except pickle.UnpicklingError as error:
+        raise _unreadable(path, "it holds more than tensors, numbers and text") from error
+    except _DAMAGE as error:
+        raise _unreadable(path, (str(error).strip() or type(error).__name__).splitlines()[0]) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DataError(f"{path}: not a tinyprop checkpoint of format {_FORMAT}; delete it to begin anew")
     return content
+
+
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged file raises, depending on where the damage is."""
+
+
+def _unreadable(path: Path, reason: str) -> DataError:
+    return DataError(f"{path}: not a checkpoint that can be read ({reason}); delete it to begin anew")
 
 
 def initial_weights(source: str, runs_dir: Path) -> dict[str, Tensor]:

@@ -12,9 +12,10 @@ import numpy as np
 from tinyprop.backends.contract import Backend
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset, Split
+from tinyprop.errors import DivergenceError
 from tinyprop.progress import Progress
 from tinyprop.sparse import LayerStatistics, StepMacs, multiply_accumulates
-from tinyprop.training.metrics import evaluate
+from tinyprop.training.metrics import Metrics, evaluate
 from tinyprop.training.optimizer import Optimizer
 
 Row = dict[str, float]
@@ -93,10 +94,10 @@ def fit(
             state.epoch += 1
             row: Row = {"epoch": state.epoch, "lr": rate, "seconds": seconds, "train_loss": epoch.loss}
             if validation is not None:
-                row |= _named("validation", evaluate(backend.outputs(validation.x), validation, dataset))
+                row |= _named("validation", evaluated(backend, validation, dataset, state.epoch))
                 _watch(state, row["validation_loss"], backend, patience=trainer.patience)
             if trainer.test_every_epoch:
-                row |= _named("test", evaluate(backend.outputs(dataset.test.x), dataset.test, dataset))
+                row |= _named("test", evaluated(backend, dataset.test, dataset, state.epoch))
             row |= _layer_columns(epoch.layers) | _mac_columns(macs_of(epoch.layers, config.optimizer))
             for name, layer in epoch.layers.items():
                 state.totals[name] = state.totals[name] + layer if name in state.totals else layer
@@ -107,6 +108,21 @@ def fit(
                 last_checkpoint = time.monotonic()
     if trainer.select == "best" and state.best is not None:
         backend.set_weights(state.best.weights)
+
+
+def evaluated(backend: Backend, split: Split, dataset: Dataset, epoch: int) -> Metrics:
+    """Metrics of a split after so many epochs.
+
+    Raises:
+        DivergenceError: the network's outputs are not finite, after an update at the end of an epoch.
+    """
+    outputs = backend.outputs(split.x)
+    if not np.isfinite(outputs).all():
+        raise DivergenceError(
+            f"training diverged: the network's outputs are not finite after the last step of epoch {epoch}. "
+            "Lower optimizer.lr or set optimizer.warmup_epochs"
+        )
+    return evaluate(outputs, split, dataset)
 
 
 def macs_of(layers: dict[str, LayerStatistics], optimizer: Optimizer) -> StepMacs:

@@ -18,7 +18,6 @@ _ARTIFACTS = (
     "metrics.csv",
     "curves.png",
     "ratio_per_layer.png",
-    "result.json",
 )
 
 
@@ -48,7 +47,7 @@ def write_plots(run_dir: Path, history: list[Row]) -> None:
 
 
 def files(run_dir: Path) -> list[Path]:
-    """The files that tracking keeps a copy of, as far as they are there."""
+    """The files that tracking keeps a copy of beside ``result.json``, as far as they are there."""
     return [run_dir / name for name in _ARTIFACTS if (run_dir / name).exists()]
 
 

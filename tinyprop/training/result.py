@@ -17,7 +17,7 @@ Result = dict[str, Any]
 
 
 def header(config: RunConfig, run_dir: Path) -> Result:
-    """What is known of a run before it begins."""
+    """What is known of a run that begins; it stands in ``result.json`` until the run has ended."""
     return {
         "status": "running",
         "name": config.run_name,
@@ -77,8 +77,13 @@ def write(run_dir: Path, result: Result) -> None:
     """Write ``result.json`` whole or not at all."""
     path = run_dir / FILE_NAME
     unfinished = path.with_name(f"{FILE_NAME}.unfinished")
-    unfinished.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    unfinished.write_text(as_text(result), encoding="utf-8")
     os.replace(unfinished, path)
+
+
+def as_text(result: Result) -> str:
+    """What ``result.json`` holds."""
+    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
 
 
 def read(run_dir: Path) -> Result | None:
@@ -89,11 +94,13 @@ def read(run_dir: Path) -> Result | None:
     """
     path = run_dir / FILE_NAME
     try:
-        result: Result = json.loads(path.read_text())
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); delete it to train this run anew") from error
+    if not isinstance(result, dict) or not {"status", "name", "config_hash", "run_id"} <= result.keys():
+        raise DataError(f"{path}: not the result of a run; delete it to train this run anew")
     return result
 
 

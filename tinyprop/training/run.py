@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tinyprop import datasets
 from tinyprop.backends.contract import Backend
@@ -15,19 +17,28 @@ from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
 from tinyprop.errors import RequestError, TinypropError
 from tinyprop.progress import Progress
-from tinyprop.tracking import DatasetInput, Store, TrackedRun, environment, machine_tag, open_store
+from tinyprop.tracking import DatasetInput, Status, Store, TrackedRun, environment, machine_tag, open_store
 from tinyprop.tracking.store import UnknownRunError
 from tinyprop.training import checkpoint, record, result
-from tinyprop.training.fit import FitState, Row, fit
+from tinyprop.training.fit import FitState, Row, evaluated, fit
 from tinyprop.training.holdout import hold_out
-from tinyprop.training.metrics import evaluate
 from tinyprop.training.prepare import open_backend
 
 _RUN_ID = "mlflow_run_id"
+_RELEASE_LIMIT = 5.0
+"""Seconds in which the lock of a process that is gone must be free."""
+
+_logger = logging.getLogger(__name__)
 
 
 def execute(
-    config: RunConfig, run_dir: Path, *, init_from: str | None, config_yaml: str, command: str, progress: Progress
+    config: RunConfig,
+    run_dir: Path,
+    *,
+    init_from: Callable[[], str] | None,
+    config_yaml: str,
+    command: str,
+    progress: Progress,
 ) -> result.Result:
     """Bring about the result of a configuration in ``run_dir`` and return it.
 
@@ -35,7 +46,8 @@ def execute(
     is resumed, unless ``config.trainer`` says otherwise. Whatever happens, ``result.json`` and MLflow say how it ended.
 
     Args:
-        init_from: run directory or checkpoint with the initial weights; None: they follow from the seed.
+        init_from: gives the run directory or checkpoint with the initial weights, which it may have to train first;
+            None: they follow from the seed.
         config_yaml: the resolved configuration, kept as ``config.yaml``.
         command: what repeats the run, kept as ``command.txt``.
 
@@ -54,12 +66,34 @@ def execute(
         lock.release()
 
 
+def conclude_lost(run_dir: Path, store: Store, status: str, reason: str) -> result.Result | None:
+    """Say how a run ended whose process was killed before it could; its result.
+
+    Nothing is changed, and None returned, where no run is under way, or its process is alive after all.
+    """
+    try:
+        with FileLock(run_dir / ".lock", timeout=_RELEASE_LIMIT):
+            lost = result.read(run_dir)
+            if lost is None or lost["status"] != "running":
+                return None
+            lost |= {"status": status, "error": reason}
+            result.write(run_dir, lost)
+            if lost["run_id"] is not None:
+                store.resume_run(lost["run_id"]).finish(_MLFLOW_STATUS[status])
+    except (Timeout, UnknownRunError):
+        return None
+    return lost
+
+
+_MLFLOW_STATUS: dict[str, Status] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+
+
 class _Run:
     def __init__(
         self,
         config: RunConfig,
         run_dir: Path,
-        init_from: str | None,
+        init_from: Callable[[], str] | None,
         config_yaml: str,
         command: str,
         progress: Progress,
@@ -87,21 +121,22 @@ class _Run:
             )
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
-        tracked, state = self._begin_or_resume(store)
-        outcome["run_id"] = tracked.run_id
+        state = self._checkpoint()
+        tracked = self._tracked(store, earlier, resumes=state is not None)
         try:
+            outcome["run_id"] = tracked.run_id
+            result.write(self._dir, outcome)
             outcome |= self._train(tracked, state)
-            outcome["status"] = "finished"
+            self._finish(outcome, tracked)
         except KeyboardInterrupt:
-            self._conclude(outcome, tracked, "killed", "interrupted")
+            self._give_up(outcome, tracked, "killed", "interrupted")
             raise
         except TinypropError as error:
-            self._conclude(outcome, tracked, "failed", str(error))
+            self._give_up(outcome, tracked, "failed", str(error))
             raise
         except BaseException as error:
-            self._conclude(outcome, tracked, "failed", f"{type(error).__name__}: {error}")
+            self._give_up(outcome, tracked, "failed", f"{type(error).__name__}: {error}")
             raise
-        self._conclude(outcome, tracked, "finished", None)
         return outcome
 
     def _earlier(self) -> result.Result | None:
@@ -114,22 +149,28 @@ class _Run:
             )
         return earlier
 
-    def _begin_or_resume(self, store: Store) -> tuple[TrackedRun, dict[str, Any] | None]:
-        """The run in MLflow, and the checkpoint to go on from, if any."""
-        config, path, known = self._config, self._dir / checkpoint.FILE_NAME, self._dir / _RUN_ID
-        state = None
-        if config.trainer.resume and not config.trainer.force and path.exists():
-            found = checkpoint.load(path)
-            if found["config_hash"] == config.hash:
-                state = found
+    def _checkpoint(self) -> dict[str, Any] | None:
+        """Where an earlier process that did not finish has left off, if this one is to go on from there."""
+        path, trainer = self._dir / checkpoint.FILE_NAME, self._config.trainer
+        if not trainer.resume or trainer.force or not path.exists():
+            return None
+        found = checkpoint.load(path)
+        return found if found["config_hash"] == self._config.hash else None
+
+    def _tracked(self, store: Store, earlier: result.Result | None, *, resumes: bool) -> TrackedRun:
+        """The run in MLflow: the earlier one if this resumes it, or a new one."""
+        config, known = self._config, self._dir / _RUN_ID
         run_id = known.read_text().strip() if known.exists() else None
         if run_id:
             try:
-                tracked = store.resume_run(run_id)
-                if state is not None:
-                    return tracked, state
-                if (result.read(self._dir) or {}).get("status") != "finished":
-                    tracked.finish("KILLED")  # the lock is ours, so the process that trained it is gone
+                if resumes:
+                    tracked = store.resume_run(run_id)
+                    if config.sweep.parent_run_id is not None:
+                        tracked.set_tags({"mlflow.parentRunId": config.sweep.parent_run_id})
+                    return tracked
+                if earlier is not None and earlier["status"] == "running":
+                    # The lock is ours, so the process that trained it is gone.
+                    store.resume_run(run_id).finish("KILLED")
             except UnknownRunError:
                 pass  # deleted from MLflow, or another store: this run starts a record of its own
         record.begin(self._dir, self._config_yaml, self._command, self._environment)
@@ -138,7 +179,7 @@ class _Run:
         )
         if tracked.run_id is not None:
             known.write_text(tracked.run_id)
-        return tracked, state
+        return tracked
 
     def _tags(self) -> dict[str, str]:
         config = self._config
@@ -175,10 +216,11 @@ class _Run:
                 "set trainer.resume=false to begin anew with what is there now"
             )
         train, validation = hold_out(dataset, config.trainer.validation_fraction)
-        backend, parameters = open_backend(config, dataset, self._init_from)
+        init_from = None if self._init_from is None else self._init_from()
+        backend, parameters = open_backend(config, dataset, init_from)
         metrics: dict[str, float] = {}
-        if self._init_from is not None:
-            initial = evaluate(backend.outputs(dataset.test.x), dataset.test, dataset)
+        if init_from is not None:
+            initial = evaluated(backend, dataset.test, dataset, 0)
             metrics |= {f"initial_test_{name}": value for name, value in initial.items()}
         state = FitState()
         if resumed is not None:
@@ -204,7 +246,7 @@ class _Run:
             checkpoint=save,
             progress=self._progress,
         )
-        final = evaluate(backend.outputs(dataset.test.x), dataset.test, dataset)
+        final = evaluated(backend, dataset.test, dataset, state.epoch)
         metrics |= {f"test_{name}": value for name, value in final.items()}
         if validation is not None and state.best is not None:
             metrics["best_validation_loss"] = state.best.loss
@@ -237,16 +279,32 @@ class _Run:
         )
         record.write_metrics(self._dir, state.history)
 
-    def _conclude(self, outcome: result.Result, tracked: TrackedRun, status: str, reason: str | None) -> None:
-        """Say how the run ended, in its directory and in MLflow."""
-        outcome["status"] = status
-        if reason is not None:
-            outcome["error"] = reason
+    def _finish(self, outcome: result.Result, tracked: TrackedRun) -> None:
+        """End the run in MLflow, then in its directory: what is finished there is not looked at again."""
+        outcome["status"] = "finished"
+        tracked.log_text(result.as_text(outcome), result.FILE_NAME)
+        self._keep_files(tracked)
+        tracked.finish("FINISHED")
+        result.write(self._dir, outcome)
+
+    def _give_up(self, outcome: result.Result, tracked: TrackedRun, status: str, reason: str) -> None:
+        """Say how the run ended; a store that is gone must not hide why it did."""
+        outcome |= {"status": status, "error": reason}
         outcome.setdefault("wall_seconds", time.time() - self._begin)
         result.write(self._dir, outcome)
+        try:
+            tracked.log_text(result.as_text(outcome), result.FILE_NAME)
+            self._keep_files(tracked)
+        except TinypropError as error:
+            _logger.warning("%s", error)
+        try:
+            tracked.finish(_MLFLOW_STATUS[status])
+        except TinypropError as error:
+            _logger.warning("%s", error)
+
+    def _keep_files(self, tracked: TrackedRun) -> None:
         for path in record.files(self._dir):
             tracked.log_artifact(path)
-        tracked.finish({"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}[status])  # type: ignore[arg-type]
 
 
 def _source(config: RunConfig) -> str:
