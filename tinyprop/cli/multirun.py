@@ -17,7 +17,7 @@ from tinyprop.cli import INTERRUPTED, jobs
 from tinyprop.config.composition import Request
 from tinyprop.config.hydra_job import hand_over
 from tinyprop.progress import Progress
-from tinyprop.tracking import ParentRun, Store, open_store
+from tinyprop.tracking import ParentRun, open_store
 from tinyprop.training.run import conclude_lost
 
 _POLL = 0.3
@@ -63,7 +63,9 @@ def run_multirun(request: Request, hydra_arguments: list[str], progress: Progres
     found = _words(directory)
     for word in found.values():
         if word["status"] == "running":
-            _conclude(word, store, interrupted=interrupted)
+            _conclude(word, interrupted=interrupted)
+    if parent.run_id is not None:
+        store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
     return _account(request, found, parent, interrupted=interrupted, trouble=trouble)
 
 
@@ -93,13 +95,11 @@ def _words(directory: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("[!.]*.json"))}
 
 
-def _conclude(ended: dict[str, Any], store: Store, *, interrupted: bool) -> None:
+def _conclude(ended: dict[str, Any], *, interrupted: bool) -> None:
     """Complete the word of a run whose worker process was killed: launchers do that when they are interrupted."""
     reason = "interrupted" if interrupted else "its process ended without a word"
     ended |= {"status": "killed" if interrupted else "failed", "reason": reason}
-    lost = conclude_lost(Path(ended["run_dir"]), store, ended["status"], reason)
-    if lost is not None:
-        ended["result"] = lost
+    ended["result"] = conclude_lost(Path(ended["run_dir"]), ended["status"], reason) or {}
 
 
 def _row(overrides: list[str], ended: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class TrackedRun:
         if self.run_id is None:
             return
         from mlflow import entities
+        from mlflow.exceptions import MlflowException
 
         kept = entities.Dataset(
             name=dataset.name,
@@ -122,7 +123,13 @@ class TrackedRun:
         )
         tags = [entities.InputTag("mlflow.data.context", "train and test")]
         with _as_tinyprop_error("the dataset cannot be recorded"):
-            self._client.log_inputs(self.run_id, [entities.DatasetInput(kept, tags)])
+            try:
+                self._client.log_inputs(self.run_id, [entities.DatasetInput(kept, tags)])
+            except MlflowException as error:
+                # MLflow looks for the dataset before it adds it: of two processes that do so at once one fails here.
+                if "unique" not in str(error).lower():
+                    raise
+                self._client.log_inputs(self.run_id, [entities.DatasetInput(kept, tags)])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Add or replace tags."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tinyprop.errors import TinypropError
 from tinyprop.progress import SILENT, Progress
 from tinyprop.tracking.database import first_line, impatient, prepare
-from tinyprop.tracking.run import DatasetInput, ParentRun, TrackedRun
+from tinyprop.tracking.run import DatasetInput, ParentRun, Status, TrackedRun
 from tinyprop.tracking.settings import StoreLocation, TrackingSettings, locate
 from tinyprop.tracking.values import as_params, as_tag
 
@@ -113,6 +113,19 @@ class Store:
                 raise UnknownRunError(f"run {run_id} is not in {self.uri}") from error
             raise TinypropError(f"MLflow: run {run_id} cannot be resumed ({first_line(error)})") from error
         return TrackedRun(self._client, run_id, info.experiment_id, resumed=True)
+
+    def end_children(self, parent_run_id: str, status: Status) -> None:
+        """End with ``status`` the runs of a multirun that are RUNNING still although their processes are gone."""
+        if self._client is None:
+            return
+        from mlflow.exceptions import MlflowException
+
+        left = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent_run_id}'"
+        try:
+            for run in self._client.search_runs([self._experiment_id], left):
+                self._client.set_terminated(run.info.run_id, status)
+        except MlflowException as error:
+            raise TinypropError(f"MLflow: runs cannot be ended as {status} ({first_line(error)})") from error
 
     def _start(self, kind: type[_Run], name: str, tags: Mapping[str, str]) -> _Run:
         if self._client is None:

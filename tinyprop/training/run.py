@@ -66,23 +66,20 @@ def execute(
         lock.release()
 
 
-def conclude_lost(run_dir: Path, store: Store, status: str, reason: str) -> result.Result | None:
-    """Say how a run ended whose process was killed before it could; its result.
+def conclude_lost(run_dir: Path, status: str, reason: str) -> result.Result | None:
+    """Say in the directory of a run whose process was killed how it ended; its result, if it began.
 
-    Nothing is changed, and None returned, where no run is under way, or its process is alive after all.
+    Nothing is changed where it has ended by itself, or where a process is training it after all.
     """
     try:
         with FileLock(run_dir / ".lock", timeout=_RELEASE_LIMIT):
             lost = result.read(run_dir)
-            if lost is None or lost["status"] != "running":
-                return None
-            lost |= {"status": status, "error": reason}
-            result.write(run_dir, lost)
-            if lost["run_id"] is not None:
-                store.resume_run(lost["run_id"]).finish(_MLFLOW_STATUS[status])
-    except (Timeout, UnknownRunError):
+            if lost is not None and lost["status"] == "running":
+                lost |= {"status": status, "error": reason}
+                result.write(run_dir, lost)
+            return lost
+    except Timeout:
         return None
-    return lost
 
 
 _MLFLOW_STATUS: dict[str, Status] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
