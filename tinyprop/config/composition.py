@@ -64,6 +64,7 @@ class Composer:
                 raise RequestError(f"--config-dir {directory}: no such directory")
             search_path.prepend("command-line", f"file://{Path(directory).resolve()}")
         self._loader = ConfigLoaderImpl(config_search_path=search_path)
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -72,16 +73,22 @@ class Composer:
         return {group: self._loader.get_group_options(group) for group in groups if group != "hydra"}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The composed tree, Hydra's own node included.
+        """The composed tree, Hydra's own node included; not to be changed, since it is kept: composing takes long.
 
         Raises:
             RequestError: Hydra refuses it.
         """
+        key = tuple(overrides)
+        if key not in self._composed:
+            self._composed[key] = self._load(key)
+        return self._composed[key]
+
+    def _load(self, overrides: Sequence[str]) -> DictConfig:
         try:
             return self._loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=RunMode.RUN)
         except MissingConfigException as error:
             raise RequestError(f"{first_line(error)}{_hint(error)}") from error
-        except (HydraException, OmegaConfBaseException) as error:
+        except _REFUSALS as error:
             raise RequestError(first_line(error)) from error
 
     def run_config(self, overrides: Sequence[str]) -> RunConfig:
@@ -105,7 +112,7 @@ class Composer:
         parsed, problems = parse(self._loader, overrides)
         parsed, unknown = check_names(parsed, self.groups, self.compose)
         problems += unknown
-        tree = self.compose(first_of_each(parsed))
+        tree = self.compose(first_of_each(o for o in parsed if o.key_or_group in self.groups or is_hydras(o)))
         multirun = multirun or str(OmegaConf.select(tree, "hydra.mode")).endswith("MULTIRUN")
         swept = [override.input_line for override in parsed if override.is_sweep_override()]
         if swept and not multirun:
@@ -134,7 +141,6 @@ class Composer:
             choices = tuple(str(o.input_line) for o in overrides if o.key_or_group in self.groups)
             values = [o for o in overrides if o.key_or_group not in self.groups and not is_hydras(o)]
             try:
-                # Composing costs far more than setting values: once for each combination of group choices.
                 if choices not in trees:
                     trees[choices] = _own(self.compose(choices))
                 config = validated(_with_values(trees[choices], values))
@@ -143,6 +149,10 @@ class Composer:
                 continue
             jobs.append(Job(tuple(line for line in combination if line not in constant), config))
         return jobs, problems
+
+
+_REFUSALS = (HydraException, OmegaConfBaseException, ValueError, AssertionError, AttributeError)
+"""What Hydra's loader raises on wrong overrides; the last three escape it for values of its own node."""
 
 
 def validated(tree: DictConfig) -> RunConfig:

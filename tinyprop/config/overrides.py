@@ -43,7 +43,7 @@ def check_names(
             good.append(override)
         elif group not in groups:
             values.append(override)
-        elif override.is_delete():
+        elif override.is_delete() or (None in _options(override) and group != "experiment"):
             problems.append(f"{override.input_line}: every run needs a {group}; choose one with {group}=…")
         else:
             unknown = [name for name in _options(override) if name is not None and name not in groups[group]]
