@@ -73,7 +73,7 @@ class PlainLines:
             if now < next_line:
                 return
             next_line = now + LINE_INTERVAL
-            line = f"{description}: {count(done, total, unit)} after {duration(now - start)}"
+            line = _line(description, count(done, total, unit), now - start)
             if total is not None and 0 < done <= total:
                 line += f", {duration((total - done) * (now - start) / done)} left"
             self._write(line)
@@ -81,18 +81,22 @@ class PlainLines:
         try:
             yield advance
         except BaseException:
-            self._closing_line(f"{description}: stopped at {count(done, total, unit)}", start)
+            self._closing_line(description, f"stopped at {count(done, total, unit)}".removesuffix(" at "), start)
             raise
-        self._closing_line(f"{description}: {count(done, None, unit)}", start)
+        self._closing_line(description, count(done, None, unit), start)
 
-    def _closing_line(self, line: str, start: float) -> None:
+    def _closing_line(self, description: str, what: str, start: float) -> None:
         seconds = self._clock() - start
         if seconds >= LINE_DELAY:
-            self._write(f"{line} after {duration(seconds)}")
+            self._write(_line(description, what, seconds))
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
+
+
+def _line(description: str, what: str, seconds: float) -> str:
+    return " ".join(filter(None, (f"{description}:", what, f"after {duration(seconds)}")))
 
 
 class _BarProgress:
@@ -141,7 +145,9 @@ class _TimeLeftColumn(ProgressColumn):
 
 
 def count(done: float, total: float | None, unit: str) -> str:
-    """``done`` of ``total`` units as text; the unit ``B`` is scaled to kB, MB or GB."""
+    """``done`` of ``total`` units as text, empty where neither says anything; ``B`` is scaled to kB, MB or GB."""
+    if total is None and not done:
+        return ""
     if unit == "B":
         return _size(done) if total is None else f"{_size(done)} of {_size(total)}"
     text = f"{done:.10g}" if total is None else f"{done:.10g}/{total:.10g}"

@@ -80,19 +80,31 @@ def select(
 
 
 def _keep_largest(magnitude: Tensor, k: NDArray[np.int64]) -> Tensor:
-    total, most = int(k.sum()), int(k.max(initial=0))
-    if most == 0:
+    total = int(k.sum())
+    if total == 0:
         return torch.zeros_like(magnitude, dtype=torch.bool)
-    # A row's k-th largest value is its threshold: sorting only so far is several times cheaper than ranking all.
-    largest = magnitude.topk(most, dim=1).values
-    if total == most * len(k):
-        threshold = largest[:, most - 1 :]
-    else:
-        rank = torch.from_numpy(k).to(magnitude.device).unsqueeze(1)
-        threshold = largest.gather(1, (rank - 1).clamp_(min=0)).masked_fill_(rank == 0, torch.inf)
+    threshold = _kth_largest(magnitude, k)
     kept = magnitude >= threshold
     if int(kept.count_nonzero()) != total:
         wanted = torch.from_numpy(k).to(magnitude.device).unsqueeze(1)
         above, tied = magnitude > threshold, magnitude == threshold
         kept = above | (tied & (tied.cumsum(dim=1) <= wanted - above.sum(dim=1, keepdim=True)))
     return kept
+
+
+def _kth_largest(magnitude: Tensor, k: NDArray[np.int64]) -> Tensor:
+    """The k[b]-th largest value of each row, shape (B, 1); infinity where k[b] is 0."""
+    rank, most = k[:, None], int(k.max())
+    if magnitude.device.type != "cpu":
+        largest = magnitude.topk(most, dim=1).values
+        values = largest.gather(1, torch.from_numpy(rank - 1).clamp_(min=0).to(magnitude.device))
+        return values.masked_fill_(torch.from_numpy(rank == 0).to(magnitude.device), torch.inf)
+    # On a CPU numpy sorts and partitions two to twelve times faster than torch; floats that it lacks fit into its own.
+    own = magnitude if magnitude.dtype in (torch.float32, torch.float64) else magnitude.float()
+    rows, entries = own.numpy(), own.shape[1]
+    if (k == most).all():
+        found = np.partition(rows, entries - most, axis=1)[:, entries - most, None]
+    else:
+        found = np.take_along_axis(np.sort(rows, axis=1), np.minimum(entries - rank, entries - 1), axis=1)
+        found[rank == 0] = np.inf
+    return torch.from_numpy(found)
