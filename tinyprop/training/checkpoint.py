@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import struct
@@ -50,17 +51,6 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-_DAMAGE = (
-    *(OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError),
-    *(struct.error, zipfile.BadZipFile, zlib.error),
-)
-"""What reading a damaged file raises, depending on where the damage is."""
-
-
-def _unreadable(path: Path, reason: str) -> DataError:
-    return DataError(f"{path}: not a checkpoint that can be read ({reason}); delete it to begin anew")
-
-
 def initial_weights(source: str, runs_dir: Path) -> dict[str, Tensor]:
     """The weights behind ``trainer.init_from``: a checkpoint, a run directory, or the name of one in ``runs_dir``.
 
@@ -76,3 +66,23 @@ def initial_weights(source: str, runs_dir: Path) -> dict[str, Tensor]:
         f"trainer.init_from={source}: no checkpoint is there; give a run directory, the name of one in {runs_dir}, "
         f"or a checkpoint file (looked for {', '.join(map(str, candidates))})"
     )
+
+
+def digest(weights: dict[str, Tensor]) -> str:
+    """Hexadecimal SHA-256 of weights by name."""
+    hasher = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        hasher.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        hasher.update(value.contiguous().numpy().tobytes())
+    return hasher.hexdigest()
+
+
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged file raises, depending on where the damage is."""
+
+
+def _unreadable(path: Path, reason: str) -> DataError:
+    return DataError(f"{path}: not a checkpoint that can be read ({reason}); delete it to begin anew")

@@ -108,14 +108,8 @@ class _Run:
         config = self._config
         earlier = self._earlier()
         if earlier is not None and earlier["status"] == "finished" and not config.trainer.force:
-            dataset = datasets.load(config.dataset, self._progress)
-            if earlier["dataset_fingerprint"] == dataset.fingerprint:
-                return {**earlier, "reused": True}
-            raise RequestError(
-                f"{self._dir}: this configuration was trained there on other data (fingerprint "
-                f"{earlier['dataset_fingerprint'][:10]}, now {dataset.fingerprint[:10]}); set trainer.force=true to "
-                "train on what is there now, or hydra.run.dir to keep both"
-            )
+            self._require_same_ingredients(earlier)
+            return {**earlier, "reused": True}
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
         state = self._checkpoint()
@@ -145,6 +139,28 @@ class _Run:
                 "or set trainer.force=true to replace it"
             )
         return earlier
+
+    def _require_same_ingredients(self, earlier: result.Result) -> None:
+        """Refuse a finished result whose data or initial weights, which configurations only name, have changed."""
+        dataset = datasets.load(self._config.dataset, self._progress)
+        if earlier["dataset_fingerprint"] != dataset.fingerprint:
+            raise RequestError(
+                f"{self._dir}: this configuration was trained there on other data (fingerprint "
+                f"{earlier['dataset_fingerprint'][:10]}, now {dataset.fingerprint[:10]}); set trainer.force=true to "
+                "train on what is there now, or hydra.run.dir to keep both"
+            )
+        source = self._config.trainer.init_from
+        if source is None:
+            return
+        try:
+            weights = checkpoint.initial_weights(source, Path(self._config.runs_dir))
+        except RequestError:
+            return  # gone since: nothing contradicts the result
+        if earlier.get("initial_weights") != checkpoint.digest(weights):
+            raise RequestError(
+                f"{self._dir}: this configuration began with other weights there than {source} holds now; set "
+                "trainer.force=true to begin with these, or hydra.run.dir to keep both"
+            )
 
     def _checkpoint(self) -> dict[str, Any] | None:
         """Where an earlier process that did not finish has left off, if this one is to go on from there."""
@@ -215,6 +231,7 @@ class _Run:
         train, validation = hold_out(dataset, config.trainer.validation_fraction)
         init_from = None if self._init_from is None else self._init_from()
         backend, parameters = open_backend(config, dataset, init_from)
+        initial_weights = None if init_from is None else checkpoint.digest(backend.weights())
         metrics: dict[str, float] = {}
         if init_from is not None:
             initial = evaluated(backend, dataset.test, dataset, 0)
@@ -252,6 +269,7 @@ class _Run:
         if config.tracking.log_model:
             tracked.log_model(backend.plain_module(), dataset.test.x[:2])
         outcome = result.outcome(config, dataset, state, metrics, parameters)
+        outcome["initial_weights"] = initial_weights
         tracked.log_epoch(
             state.epoch,
             {
