@@ -15,7 +15,7 @@ examples:
   eval "$(tinyprop completion zsh)"      in ~/.zshrc
   tinyprop completion fish | source      in ~/.config/fish/config.fish
 
-then: tinyprop tr<TAB>, tinyprop train policy=<TAB>, tinyprop train policy=static policy.<TAB>"""
+then: tinyprop tr<TAB>, tinyprop train policy=<TAB>, tinyprop train policy.<TAB>"""
 
 _BASH = """\
 _tinyprop() {
@@ -72,7 +72,6 @@ def _answer(line: str) -> None:
 
 def _overrides(words: list[str]) -> list[str]:
     """What Hydra, which knows neither verbs nor our flags, would make of the last word."""
-    from tinyprop.cli.jobs import hydra_job
-    from tinyprop.config.hydra_job import completions
+    from tinyprop.config.hydra_command import completions
 
-    return completions([*(word for word in words[:-1] if not word.startswith("-")), words[-1]], hydra_job)
+    return completions([*(word for word in words[:-1] if not word.startswith("-")), words[-1]])

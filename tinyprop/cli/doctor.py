@@ -80,8 +80,8 @@ def examine(runs_dir: Path, data_dir: str) -> Iterator[Check]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyprop doctor",
-        description="Check Python, packages, torch, sound files, the directory of the runs, MLflow's database and "
-        "datasets. The exit status is 1 if something that every run needs is broken.",
+        description="Check Python, packages, torch, sound files, the directory of the runs, MLflow's\n"
+        "database and datasets. The exit status is 1 if something that every run needs\nis broken.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

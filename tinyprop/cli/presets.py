@@ -13,7 +13,7 @@ _EPILOG = """\
 examples:
   tinyprop presets                    every group with its options
   tinyprop presets policy             the options of one group
-  tinyprop presets policy=adaptive    one option's settings, with what each means
+  tinyprop presets policy=adaptive    its settings, with what each means
   tinyprop presets --json             for scripts"""
 
 _GENERATED = "for_"
@@ -23,7 +23,7 @@ _GENERATED = "for_"
 def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="tinyprop presets",
-        description="List the groups of the configuration and their options, or show one option's settings.",
+        description="List the groups of the configuration and their options, or show the settings\nof one option.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

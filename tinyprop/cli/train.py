@@ -14,21 +14,24 @@ _EPILOG = """\
 overrides are GROUP=OPTION or key=value; tinyprop presets lists them.
 
 examples:
-  tinyprop train                                   the default: real digits, adaptive policy
+  tinyprop train                                the default: real digits
   tinyprop train policy=static policy.ratio=0.1 trainer.epochs=30
-  tinyprop train dataset=dcase policy=adaptive     machine sounds, the authors' network
-  tinyprop train experiment=finetune_digits        fine-tuning, sample by sample
+  tinyprop train dataset=dcase policy=adaptive  machine sounds
+  tinyprop train experiment=finetune_digits     fine-tuning, sample by sample
   tinyprop train -m policy=dense,adaptive seed=0,1,2
   tinyprop train -m hydra/launcher=joblib hydra.launcher.n_jobs=2 seed=0,1,2,3
-  tinyprop train trainer.init_from=runs/NAME       begin with the weights of a run
-  tinyprop train --cfg job policy=meprop           show what would be run
-  tinyprop train --json | jq .metrics              for scripts
+  tinyprop train trainer.init_from=runs/NAME    begin with the weights of a run
+  tinyprop train --cfg job policy=meprop        show what would be run
+  tinyprop train --json | jq .metrics           for scripts
 
 The same command again shows the finished run instead of repeating it, and goes
 on with an interrupted one; trainer.force=true repeats it.
 
 exit status: 0 everything done, 1 a run failed, 2 the request was wrong,
 130 interrupted."""
+
+
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 def run(argv: list[str]) -> int:
@@ -111,8 +114,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "--info",
         nargs="?",
         const="all",
-        choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
-        help="show how Hydra arrives at the configuration and end",
+        choices=_INFO,
+        metavar="PART",
+        help=f"show how Hydra arrives at the configuration and end; PART is one of {', '.join(_INFO)}",
     )
     parser.add_argument("-cd", "--config-dir", type=Path, metavar="DIR", help="a directory with more configuration")
     arguments = parser.parse_intermixed_args(argv)

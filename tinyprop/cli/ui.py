@@ -27,10 +27,10 @@ HOST = "127.0.0.1"
 _START_LIMIT = 180.0
 _STOP_LIMIT = 5.0
 _EXAMPLES = """examples:
-  tinyprop ui                                   the runs in ./runs on http://127.0.0.1:5000
-  tinyprop ui --port 0 --open                   any free port, opened in the browser
-  tinyprop ui --runs-dir /media/card/runs       runs that were made elsewhere
-  tinyprop ui --uri sqlite:////srv/mlflow.db    another MLflow database"""
+  tinyprop ui                                 the runs in ./runs
+  tinyprop ui --port 0 --open                 any free port, opened in the browser
+  tinyprop ui --runs-dir /media/card/runs     runs that were made elsewhere
+  tinyprop ui --uri sqlite:////srv/mlflow.db  another MLflow database"""
 
 
 def run(argv: list[str]) -> int:
@@ -62,7 +62,7 @@ def run(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyprop ui",
-        description="Start MLflow on the runs of a directory, reachable from this machine only; Ctrl-C ends it.",
+        description="Start MLflow on the runs of a directory, reachable from this machine only;\nCtrl-C ends it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -22,13 +22,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from tinyprop.config.location import config_directory
+from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
 from tinyprop.config.schema import RunConfig
 from tinyprop.errors import RequestError
-
-CONFIG_NAME = "config"
 
 
 @dataclass(frozen=True)

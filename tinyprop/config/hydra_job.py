@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from tinyprop.config.composition import CONFIG_NAME, Composer, validated
+from tinyprop.config.composition import Composer, validated
+from tinyprop.config.hydra_command import run_hydra
 from tinyprop.config.location import config_directory
 from tinyprop.config.schema import RunConfig
 
@@ -27,17 +23,12 @@ HydraTree = DictConfig
 
 
 def hand_over(arguments: Sequence[str], job: Callable[[HydraTree], Any]) -> None:
-    """Run Hydra's own command line (runs, multiruns, --cfg, --info, completion) on our configuration tree.
+    """Run Hydra's own command line (runs, multiruns, --cfg, --info) on our configuration tree.
 
     Ends by `SystemExit` where Hydra ends the program.
     """
     register_resolvers()
-    before = sys.argv
-    sys.argv = [before[0], *arguments]
-    try:
-        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=CONFIG_NAME)(job)()
-    finally:
-        sys.argv = before
+    run_hydra(arguments, job)
 
 
 @dataclass(frozen=True)
@@ -81,13 +72,3 @@ def _run_name(*, _root_: DictConfig) -> str:
 def as_yaml(config: RunConfig) -> str:
     """The resolved configuration, in the keys that the command line takes."""
     return OmegaConf.to_yaml(OmegaConf.create(config.plain()))
-
-
-def completions(words: Sequence[str], job: Callable[[HydraTree], Any]) -> list[str]:
-    """What the last of some words of a command line without its verb can become."""
-    line = " ".join(("tinyprop", *words))
-    os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-    answer = io.StringIO()
-    with contextlib.redirect_stdout(answer):
-        hand_over(["-sc", "query=bash"], job)
-    return answer.getvalue().split()

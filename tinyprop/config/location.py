@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+CONFIG_NAME = "config"
+"""The file at its top, without its ending."""
+
 
 def config_directory() -> Path:
     """The directory that holds ``config.yaml`` and the groups."""

@@ -1,0 +1,37 @@
+"""Hydra's own command line on our configuration tree. Loads no numerical library: completion waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hydra
+
+from tinyprop.config.location import CONFIG_NAME, config_directory
+
+
+def run_hydra(arguments: Sequence[str], job: Callable[[Any], Any]) -> None:
+    """Run it: runs, multiruns, --cfg, --info, completion.
+
+    Ends by `SystemExit` where Hydra ends the program.
+    """
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=CONFIG_NAME)(job)()
+    finally:
+        sys.argv = before
+
+
+def completions(words: Sequence[str]) -> list[str]:
+    """What the last of some words of a command line without its verb can become."""
+    line = " ".join(("tinyprop", *words))
+    os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
+    answer = io.StringIO()
+    with contextlib.redirect_stdout(answer):
+        run_hydra(["-sc", "query=bash"], lambda tree: None)
+    return answer.getvalue().split()
