@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tinyprop.cli import main
+from tinyprop.training import record
 
 SMALL = ("dataset=digits", "dataset.subset.train=100", "trainer.epochs=2", "trainer.batch_size=20")
 """A run of milliseconds on real digits."""
@@ -41,8 +42,9 @@ def tinyprop(workplace, capsys):
 
 
 @pytest.fixture
-def train(tinyprop):
-    """A function from overrides to exit status and the printed JSON object, of a run without tracking."""
+def train(tinyprop, monkeypatch):
+    """A function from overrides to exit status and the printed JSON object, of a run without tracking and figures."""
+    monkeypatch.setattr(record, "write_plots", lambda *_: None)
 
     def run(*overrides: str) -> tuple[int, dict, str]:
         status, out, err = tinyprop("train", "--json", *SMALL, "tracking.enabled=false", *overrides)

@@ -84,7 +84,7 @@ verbs:
 {verbs}
 
 tinyprop VERB --help says more. Examples:
-  tinyprop train                                     real data, no download, seconds
+  tinyprop train                                     real data, no download
   tinyprop train policy=static policy.ratio=0.1      one experiment
   tinyprop train -m policy=dense,adaptive seed=0,1   a sweep
   tinyprop ui                                        compare the runs"""

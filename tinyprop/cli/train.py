@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -48,8 +50,12 @@ def run(argv: list[str]) -> int:
         if job.config.pretrain:
             composer.request(job.config.pretrain, multirun=False)
     if arguments.cfg or arguments.info is not None:
-        # Of a sweep its first run: Hydra shows one configuration at a time.
-        hand_over([*hydra_flags, *composer.first(arguments.overrides)], hydra_job)
+        # Of a sweep its first run: Hydra shows one configuration at a time. It does so through a logger, which would
+        # complain of every line that a reader (``| head``) does not want.
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            hand_over([*hydra_flags, *composer.first(arguments.overrides)], hydra_job)
+        print(shown.getvalue(), end="")
         return 0
     if request.multirun:
         return _multirun(request, [*hydra_flags, *arguments.overrides], arguments.json)

@@ -28,7 +28,7 @@ _START_LIMIT = 180.0
 _STOP_LIMIT = 5.0
 _EXAMPLES = """examples:
   tinyprop ui                                 the runs in ./runs
-  tinyprop ui --port 0 --open                 any free port, opened in the browser
+  tinyprop ui --port 0 --open                 any free port, in the browser
   tinyprop ui --runs-dir /media/card/runs     runs that were made elsewhere
   tinyprop ui --uri sqlite:////srv/mlflow.db  another MLflow database"""
 
