@@ -127,8 +127,9 @@ def _close(
     parent: ParentRun, rows: list[dict[str, Any]], results: list[dict[str, Any]], metric: str, status: str
 ) -> None:
     """Put summary, best child and status on the parent; a store that is gone does not hide what was trained."""
-    scored = [result for result in results if metric in _metrics(result)]
-    best = max(scored, key=lambda result: _metrics(result)[metric], default=None)
+    best = _best(results, metric)
+    if best is not None:
+        parent.set_tags({"tinyprop.best_by": _judge(results, metric)})
     try:
         parent.summarise(
             [{**row, "overrides": " ".join(row["overrides"])} for row in rows],
@@ -137,6 +138,18 @@ def _close(
         )
     finally:
         parent.finish({"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}[status])  # type: ignore[arg-type]
+
+
+def _best(results: list[dict[str, Any]], metric: str) -> dict[str, Any] | None:
+    judge = _judge(results, metric)
+    scored = [result for result in results if judge in _metrics(result)]
+    return max(scored, key=lambda result: _metrics(result)[judge], default=None)
+
+
+def _judge(results: list[dict[str, Any]], metric: str) -> str:
+    """What tells the best run: its validation data, so that the test set selects nothing, unless none has any."""
+    on_validation = metric.replace("test_", "validation_")
+    return on_validation if any(on_validation in _metrics(result) for result in results) else metric
 
 
 @contextmanager

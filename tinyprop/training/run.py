@@ -17,12 +17,12 @@ from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
 from tinyprop.errors import RequestError, TinypropError
 from tinyprop.progress import Progress
-from tinyprop.tracking import DatasetInput, Status, Store, TrackedRun, environment, machine_tag, open_store
-from tinyprop.tracking.store import UnknownRunError
+from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
 from tinyprop.training.fit import FitState, Row, evaluated, fit
 from tinyprop.training.holdout import hold_out
 from tinyprop.training.prepare import open_backend
+from tinyprop.training.tracked import begun, describe_dataset, resumed
 
 _RUN_ID = "mlflow_run_id"
 _RELEASE_LIMIT = 5.0
@@ -113,7 +113,11 @@ class _Run:
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
         state = self._checkpoint()
-        tracked = self._tracked(store, earlier, resumes=state is not None)
+        abandoned = earlier is not None and earlier["status"] == "running"  # the lock is ours: its process is gone
+        tracked = resumed(config, self._dir, store) if state is not None else None
+        if tracked is None:
+            record.begin(self._dir, self._config_yaml, self._command, self._environment)
+            tracked = begun(config, self._dir, store, self._environment, abandoned=abandoned)
         try:
             outcome["run_id"] = tracked.run_id
             result.write(self._dir, outcome)
@@ -170,60 +174,11 @@ class _Run:
         found = checkpoint.load(path)
         return found if found["config_hash"] == self._config.hash else None
 
-    def _tracked(self, store: Store, earlier: result.Result | None, *, resumes: bool) -> TrackedRun:
-        """The run in MLflow: the earlier one if this resumes it, or a new one."""
-        config, known = self._config, self._dir / _RUN_ID
-        run_id = known.read_text().strip() if known.exists() else None
-        if run_id:
-            try:
-                if resumes:
-                    tracked = store.resume_run(run_id)
-                    if config.sweep.parent_run_id is not None:
-                        tracked.set_tags({"mlflow.parentRunId": config.sweep.parent_run_id})
-                    return tracked
-                if earlier is not None and earlier["status"] == "running":
-                    # The lock is ours, so the process that trained it is gone.
-                    store.resume_run(run_id).finish("KILLED")
-            except UnknownRunError:
-                pass  # deleted from MLflow, or another store: this run starts a record of its own
-        record.begin(self._dir, self._config_yaml, self._command, self._environment)
-        tracked = store.start_run(
-            config.run_name, config.plain(), self._tags(), parent_run_id=config.sweep.parent_run_id
-        )
-        if tracked.run_id is not None:
-            known.write_text(tracked.run_id)
-        return tracked
-
-    def _tags(self) -> dict[str, str]:
-        config = self._config
-        git: Any = self._environment["git"]
-        commit = git["package"] or git["working_directory"]
-        tags = {
-            "tinyprop.config_hash": config.hash,
-            "tinyprop.dataset": config.dataset.name,
-            "tinyprop.model": config.model.name,
-            "tinyprop.policy": config.policy.name,
-            "tinyprop.machine": machine_tag(),
-            "tinyprop.run_dir": str(self._dir),
-        }
-        if commit:
-            tags["mlflow.source.git.commit"] = str(commit["commit"])
-            tags["tinyprop.git_dirty"] = str(commit["dirty"]).lower()
-        return tags
-
-    def _train(self, tracked: TrackedRun, resumed: dict[str, Any] | None) -> result.Result:
+    def _train(self, tracked: TrackedRun, earlier: dict[str, Any] | None) -> result.Result:
         config = self._config
         dataset = datasets.load(config.dataset, self._progress)
-        tracked.log_dataset(
-            DatasetInput(dataset.name, dataset.fingerprint, _source(config), synthetic=dataset.synthetic)
-        )
-        tracked.set_tags(
-            {
-                "tinyprop.dataset_fingerprint": dataset.fingerprint,
-                "tinyprop.synthetic": str(dataset.synthetic).lower(),
-            }
-        )
-        if resumed is not None and resumed["dataset_fingerprint"] != dataset.fingerprint:
+        describe_dataset(tracked, config, dataset)
+        if earlier is not None and earlier["dataset_fingerprint"] != dataset.fingerprint:
             raise RequestError(
                 f"{self._dir}: the interrupted run there was trained on other data; "
                 "set trainer.resume=false to begin anew with what is there now"
@@ -237,9 +192,9 @@ class _Run:
             initial = evaluated(backend, dataset.test, dataset, 0)
             metrics |= {f"initial_test_{name}": value for name, value in initial.items()}
         state = FitState()
-        if resumed is not None:
-            backend.load_state(resumed["backend"])
-            state = FitState.from_dict(resumed["fit"])
+        if earlier is not None:
+            backend.load_state(earlier["backend"])
+            state = FitState.from_dict(earlier["fit"])
 
         def save() -> None:
             self._save(backend, dataset, state)
@@ -262,8 +217,9 @@ class _Run:
         )
         final = evaluated(backend, dataset.test, dataset, state.epoch)
         metrics |= {f"test_{name}": value for name, value in final.items()}
-        if validation is not None and state.best is not None:
-            metrics["best_validation_loss"] = state.best.loss
+        if validation is not None:
+            chosen = evaluated(backend, validation, dataset, state.epoch)
+            metrics |= {f"validation_{name}": value for name, value in chosen.items()}
         save()
         tracked.log_epoch(state.epoch, metrics)
         if config.tracking.log_model:
@@ -320,11 +276,3 @@ class _Run:
     def _keep_files(self, tracked: TrackedRun) -> None:
         for path in record.files(self._dir):
             tracked.log_artifact(path)
-
-
-def _source(config: RunConfig) -> str:
-    settings = config.dataset
-    for field in ("path", "root"):
-        if getattr(settings, field, None):
-            return str(getattr(settings, field))
-    return "scikit-learn"
