@@ -70,7 +70,9 @@ def table(rows: Iterable[tuple[str, str, list[dict[str, Any]]]], seeds: int) -> 
         lines.append(
             f"| {name} | {output} | {statistics.mean(accuracy):.2f} ± {spread:.2f} | {backward:.1f} | {step:.1f} |"
         )
-    lines.append(f"\nMean ± standard deviation of {seeds} seeds. Work: multiply-accumulates against dense, not wall time.")
+    lines.append(
+        f"\nMean ± standard deviation of {seeds} seeds. Work: multiply-accumulates against dense, not wall time."
+    )
     return "\n".join(lines)
 
 
