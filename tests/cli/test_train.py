@@ -1,6 +1,7 @@
 """``tinyprop train`` of one run."""
 
 import json
+import logging
 import re
 import shlex
 from pathlib import Path
@@ -23,7 +24,7 @@ PHASES = ("forward", "weight_gradient", "input_gradient", "update")
 
 
 @pytest.mark.slow
-def test_a_first_run_in_an_empty_directory(tmp_path, monkeypatch):
+def test_a_first_run_in_an_empty_directory(tinyprop, tmp_path, monkeypatch):
     """A process of its own, with everything on: what it prints, writes and records, also the second time."""
     status, out, err = finished(start("train", *SMALL, "policy=static", "seed=0", cwd=tmp_path))
     assert (status, "\x1b" in out + err) == (0, False)
@@ -33,7 +34,7 @@ def test_a_first_run_in_an_empty_directory(tmp_path, monkeypatch):
     assert "test accuracy" in out
     assert "backward work" in out
 
-    status, out, _ = finished(start("train", "--json", *SMALL, "policy=static", "seed=0", cwd=tmp_path))
+    status, out, _ = tinyprop("train", "--json", *SMALL, "policy=static", "seed=0")
     assert status == 0
     result = json.loads(out)
     assert result["reused"]
@@ -170,9 +171,12 @@ def test_cfg_shows_what_would_be_run_and_runs_nothing(tinyprop, workplace):
     assert list(workplace.iterdir()) == []
 
 
-def test_info_shows_how_the_configuration_comes_about(workplace):
-    """A process of its own: Hydra shows it through a logger, which tests before this one may have switched off."""
-    status, out, err = finished(start("train", "--info", "defaults", "policy=meprop", cwd=workplace))
+def test_info_shows_how_the_configuration_comes_about(tinyprop, workplace, monkeypatch):
+    """Hydra shows it through a logger, which runs of other tests in this process have switched off."""
+    monkeypatch.setattr(logging.getLogger("hydra._internal.hydra"), "disabled", False)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    status, out, err = tinyprop("train", "--info", "defaults", "policy=meprop")
+    logging.getLogger().setLevel(logging.WARNING)
     assert (status, err) == (0, "")
     assert "policy/meprop" in out
     assert list(workplace.iterdir()) == []

@@ -15,7 +15,7 @@ def composer():
     return Composer()
 
 
-BASE = ["dataset=mnist", "policy=static", "optimizer=sgd"]
+BASE = ["dataset=mnist", "policy=static", "policy.sparsify_output=true", "optimizer=sgd"]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_where_and_how_do_not_change_the_hash(composer, override):
 def test_everything_else_changes_the_hash(composer):
     changes = [
         *("seed=1", "dataset=digits", "dataset.source=synthetic", "dataset.subset.train=5", "dataset.rotate=1"),
-        *("model=lenet", "model.hidden=[32]", "model.activation=tanh", "policy=dense", "policy.ratio=0.2"),
+        *("model=lenet", "model.hidden=[32]", "model.activation=tanh", "policy=dense", "policy.ratio=0.25"),
         *("policy.granularity=channel", "policy.rounding=floor", "policy.sparse_bias=false"),
         *("policy.sparsify_output=false", "optimizer=adam", "optimizer.lr=0.5", "optimizer.momentum=0.5"),
         *("optimizer.weight_decay=0.5", "optimizer.schedule=cosine", "trainer.epochs=99", "trainer.batch_size=99"),

@@ -164,3 +164,22 @@ def test_one_run_keeps_its_overrides_in_its_row_and_auc_is_a_number():
 
 def test_no_runs_at_all_is_a_table_too():
     assert "0 runs" in printed(sweep_table([]))
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_color_is_respected_on_a_terminal(monkeypatch):
+    """The failed run is red there otherwise; bold is no colour and stays."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    colours = re.compile(r"\x1b\[[0-9;]*3[0-7]")
+    shown = {}
+    for wish in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", wish)
+        terminal = _Terminal()
+        console(terminal).print(sweep_table([{"overrides": "seed=0", "status": "failed", "reason": "no data"}]))
+        shown[wish] = terminal.getvalue()
+    assert colours.search(shown[""])
+    assert not colours.search(shown["1"])
