@@ -77,7 +77,7 @@ def test_a_run_interrupted_terminated_and_killed_ends_like_one_that_never_was(ti
         if ending == signal.SIGKILL:
             assert (result["status"], row["status"]) == ("running", "RUNNING")
         else:
-            assert err == "error: interrupted\n"
+            assert err == "error: interrupted; the same command goes on where training stopped\n"
             assert (result["status"], row["status"]) == ("killed", "KILLED")
 
     code, out, err = finished(start(*LONG, "trainer.resume=true", "--json", cwd=tmp_path))

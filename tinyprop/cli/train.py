@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tinyprop.cli import INTERRUPTED
+
 SUMMARY = "train one network, or a sweep of them"
 
 _EPILOG = """\
@@ -69,8 +71,12 @@ def _single(hydra_arguments: list[str], as_json: bool) -> int:
     from tinyprop.report.progress import console_progress
     from tinyprop.report.summary import run_summary
 
-    with console_progress() as progress, jobs.reporting_to(progress):
-        hand_over(hydra_arguments, jobs.hydra_job)
+    try:
+        with console_progress() as progress, jobs.reporting_to(progress):
+            hand_over(hydra_arguments, jobs.hydra_job)
+    except KeyboardInterrupt:
+        print("error: interrupted; the same command goes on where training stopped", file=sys.stderr)
+        return INTERRUPTED
     ended = jobs.last_ended()
     if as_json:
         _print_json(ended.result)
