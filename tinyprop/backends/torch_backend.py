@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tinyprop.backends.contract import Epoch
-from tinyprop.errors import DivergenceError
+from tinyprop.errors import DivergenceError, RequestError
 from tinyprop.models.specification import Loss
 from tinyprop.sparse import Policy, densify, plain_state_dict, sparsify
 from tinyprop.training.optimizer import Optimizer
@@ -41,6 +41,12 @@ class TorchTraining:
         self._sparsity = sparsify(self._module, policy, example=example)
         self._optimizer = optimizer.build(self._module.parameters())
         self._loss = LOSSES[loss]
+        self._normalises = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+        if self._normalises and batch_size == 1:
+            raise RequestError("trainer.batch_size=1: this network has batch norm, which needs two samples or more")
+        if device.type == "cuda":  # the same bits again, and float32 as every other backend has it
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._batch_size = batch_size
         self._device = device
         self._resident: tuple[NDArray[np.float32], NDArray[Any], Tensor, Tensor] | None = None
@@ -61,6 +67,9 @@ class TorchTraining:
             group["lr"] = learning_rate
         total = 0.0
         batches = torch.split(torch.from_numpy(order).to(self._device), self._batch_size)
+        if self._normalises and len(batches) > 1 and len(batches[-1]) == 1:
+            # Batch norm cannot train on one sample: it joins the batch before it.
+            batches = (*batches[:-2], torch.cat(batches[-2:]))
         for step, batch in enumerate(batches):
             self._optimizer.zero_grad()
             loss = self._loss(self._module(inputs[batch]), targets[batch])
@@ -71,7 +80,8 @@ class TorchTraining:
                     f"Lower optimizer.lr (now {learning_rate:g}) or set optimizer.warmup_epochs"
                 )
             torch.autograd.backward(loss)
-            self._optimizer.step()
+            if not self._sparsity.skips_whole_batch:
+                self._optimizer.step()  # momentum and decay would move weights without any gradient
             total += value * len(batch)
             advance(len(batch))
         return Epoch(total / len(order), self._sparsity.collect())

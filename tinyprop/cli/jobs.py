@@ -11,7 +11,7 @@ import os
 import shlex
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from tinyprop.cli import INTERRUPTED
 from tinyprop.config.hydra_job import HydraTree, Received, as_yaml, received
 from tinyprop.config.schema import RunConfig
-from tinyprop.errors import TinypropError
+from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.progress import SILENT, Progress
 from tinyprop.training import result
 from tinyprop.training.run import execute
@@ -70,19 +70,19 @@ def last_ended() -> Ended:
 
 
 def hydra_job(tree: HydraTree) -> float | None:
-    """Run one configuration. Returns the test accuracy (or AUC) where there is one, for sweepers that search."""
+    """Run one configuration. Returns how well it does on validation data, for sweepers that search."""
     job = received(tree)
     _leave_word(job.config, Ended(job.config.run_name, "running", run_dir=str(job.run_dir)))
     try:
         ended = _execute(job)
     except KeyboardInterrupt:
-        ended = Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job.run_dir))
+        ended = Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job))
         _leave_word(job.config, ended)
         raise
     _ended.append(ended)
     _leave_word(job.config, ended)
     metrics: dict[str, float] = ended.result.get("metrics", {})
-    return metrics.get("test_accuracy", metrics.get("test_auc"))
+    return metrics.get("validation_accuracy", metrics.get("validation_auc"))
 
 
 def _execute(job: Received) -> Ended:
@@ -97,12 +97,13 @@ def _execute(job: Received) -> Ended:
             progress=_progress,
         )
     except TinypropError as error:
-        return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(run_dir))
+        return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(job))
     except Exception as error:  # a defect, or a library's: the other runs of a sweep must not suffer from it
         details = run_dir / "error.txt"
-        details.write_text(traceback.format_exc())
+        with suppress(OSError):
+            details.write_text(traceback.format_exc())
         reason = f"unexpected {type(error).__name__}: {error} (details in {details})"
-        return Ended(config.run_name, "failed", reason, 1, _stored(run_dir))
+        return Ended(config.run_name, "failed", reason, 1, _stored(job))
     return Ended(config.run_name, "reused" if outcome.get("reused") else "done", None, 0, outcome)
 
 
@@ -119,6 +120,8 @@ def _pretrained(job: Received) -> str:
     overrides = [*job.config.pretrain, f"runs_dir='{job.config.runs_dir}'"]
     command = _command(overrides)
     first = job.composer.run_config(overrides).model_copy(update={"tracking": job.config.tracking})
+    if first.pretrain:
+        raise RequestError(f"pretrain: {command} has a pretrain of its own; train that run first and name it here")
     run_dir = Path(first.runs_dir).absolute() / first.run_name
     source = first.trainer.init_from
     try:
@@ -139,8 +142,14 @@ def _command(overrides: Iterable[str]) -> str:
     return shlex.join(["tinyprop", "train", *overrides])
 
 
-def _stored(run_dir: Path) -> dict[str, Any]:
-    return result.read(run_dir) or {}
+def _stored(job: Received) -> dict[str, Any]:
+    """What a run that did not succeed has left; nothing of another run, or of an earlier one that did succeed."""
+    try:
+        stored = result.read(job.run_dir) or {}
+    except DataError:
+        return {}
+    own = stored.get("config_hash") == job.config.hash and stored.get("status") in ("failed", "killed")
+    return stored if own else {}
 
 
 def _leave_word(config: RunConfig, ended: Ended) -> None:

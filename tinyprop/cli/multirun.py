@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import threading
@@ -16,9 +17,12 @@ from typing import Any
 from tinyprop.cli import INTERRUPTED, jobs
 from tinyprop.config.composition import Request
 from tinyprop.config.hydra_job import hand_over
+from tinyprop.errors import TinypropError
 from tinyprop.progress import Progress
 from tinyprop.tracking import ParentRun, open_store
 from tinyprop.training.run import conclude_lost
+
+_logger = logging.getLogger(__name__)
 
 _POLL = 0.3
 """Seconds between two looks at which runs have ended."""
@@ -65,7 +69,10 @@ def run_multirun(request: Request, hydra_arguments: list[str], progress: Progres
         if word["status"] == "running":
             _conclude(word, interrupted=interrupted)
     if parent.run_id is not None:
-        store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
+        try:
+            store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
+        except TinypropError as error:
+            trouble = str(error)
     return _account(request, found, parent, interrupted=interrupted, trouble=trouble)
 
 
@@ -85,7 +92,11 @@ def _account(
         row["accuracy"] = _metrics(result).get(metric)
     complete = all(row["status"] in ("done", "reused") for row in rows)
     status = "killed" if interrupted else "finished" if complete and trouble is None else "failed"
-    _close(parent, rows, results, metric, status)
+    try:
+        _close(parent, rows, results, metric, status)
+    except TinypropError as error:  # what was trained is told all the same
+        status = "failed" if status == "finished" else status
+        _logger.warning("%s", error)
     exit_status = INTERRUPTED if interrupted else 0 if status == "finished" else 1
     return Multirun(status, exit_status, parent.run_id, rows, results, metric)
 
@@ -127,9 +138,10 @@ def _close(
     parent: ParentRun, rows: list[dict[str, Any]], results: list[dict[str, Any]], metric: str, status: str
 ) -> None:
     """Put summary, best child and status on the parent; a store that is gone does not hide what was trained."""
-    best = _best(results, metric)
+    judge = _judge(results, metric)
+    best = _best(results, judge)
     if best is not None:
-        parent.set_tags({"tinyprop.best_by": _judge(results, metric)})
+        parent.set_tags({"tinyprop.best_by": judge})
     try:
         parent.summarise(
             [{**row, "overrides": " ".join(row["overrides"])} for row in rows],
@@ -140,16 +152,17 @@ def _close(
         parent.finish({"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}[status])  # type: ignore[arg-type]
 
 
-def _best(results: list[dict[str, Any]], metric: str) -> dict[str, Any] | None:
-    judge = _judge(results, metric)
-    scored = [result for result in results if judge in _metrics(result)]
-    return max(scored, key=lambda result: _metrics(result)[judge], default=None)
+def _best(results: list[dict[str, Any]], judge: str) -> dict[str, Any] | None:
+    scored = [result for result in results if result["status"] in ("done", "reused") and judge in _metrics(result)]
+    sign = -1 if judge.endswith("loss") else 1
+    return max(scored, key=lambda result: sign * _metrics(result)[judge], default=None)
 
 
 def _judge(results: list[dict[str, Any]], metric: str) -> str:
     """What tells the best run: its validation data, so that the test set selects nothing, unless none has any."""
-    on_validation = metric.replace("test_", "validation_")
-    return on_validation if any(on_validation in _metrics(result) for result in results) else metric
+    known = {name for result in results for name in _metrics(result)}
+    candidates = (metric.replace("test_", "validation_"), "validation_loss", metric)
+    return next((name for name in candidates if name in known), metric)
 
 
 @contextmanager
@@ -160,7 +173,9 @@ def _watched(directory: Path, total: int, progress: Progress) -> Iterator[None]:
     def watch() -> None:
         seen = 0
         with progress.task("Runs", total or None, "runs") as advance:
-            while not over.wait(_POLL):
+            last = False
+            while not last:
+                last = over.wait(_POLL)
                 ended = sum(word["status"] != "running" for word in _words(directory).values())
                 advance(ended - seen)
                 seen = ended

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyprop.cli import INTERRUPTED
+from tinyprop.errors import RequestError
 
 SUMMARY = "train one network, or a sweep of them"
 
@@ -48,9 +49,8 @@ def run(argv: list[str]) -> int:
     directories = [arguments.config_dir] if arguments.config_dir else []
     composer = Composer(directories)
     request = composer.request(arguments.overrides, multirun=arguments.multirun)
-    for job in request.jobs:
-        if job.config.pretrain:
-            composer.request(job.config.pretrain, multirun=False)
+    for pretrain in dict.fromkeys(job.config.pretrain for job in request.jobs if job.config.pretrain):
+        composer.request(pretrain, multirun=False)
     if arguments.cfg or arguments.info is not None:
         # Of a sweep its first run: Hydra shows one configuration at a time. It does so through a logger, which would
         # complain of every line that a reader (``| head``) does not want.
@@ -59,9 +59,19 @@ def run(argv: list[str]) -> int:
             hand_over([*hydra_flags, *composer.first(arguments.overrides)], hydra_job)
         print(shown.getvalue(), end="")
         return 0
+    _make_directory(request.base.runs_dir)
     if request.multirun:
         return _multirun(request, [*hydra_flags, *arguments.overrides], arguments.json)
     return _single([*hydra_flags, *arguments.overrides], arguments.json)
+
+
+def _make_directory(runs_dir: str) -> None:
+    try:
+        Path(runs_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"runs_dir={runs_dir}: not a directory that can be written ({error.strerror}); choose another"
+        ) from error
 
 
 def _single(hydra_arguments: list[str], as_json: bool) -> int:
@@ -79,7 +89,8 @@ def _single(hydra_arguments: list[str], as_json: bool) -> int:
         return INTERRUPTED
     ended = jobs.last_ended()
     if as_json:
-        _print_json(ended.result)
+        failure = {} if ended.succeeded else {"status": ended.status, "error": ended.reason}
+        _print_json({**ended.result, **failure})
     elif ended.succeeded:
         console().print(run_summary(ended.result))
     if not ended.succeeded:
@@ -132,6 +143,8 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("-cd", "--config-dir", type=Path, metavar="DIR", help="a directory with more configuration")
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.cfg is None and (arguments.resolve or arguments.package):
+        parser.error("--resolve and --package go with --cfg")
     flags: list[str] = []
     if arguments.config_dir:
         flags += ["--config-dir", str(arguments.config_dir.absolute())]

@@ -21,6 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
@@ -110,7 +111,11 @@ class Composer:
         parsed, problems = parse(self._loader, overrides)
         parsed, unknown = check_names(parsed, self.groups, self.compose)
         problems += unknown
-        tree = self.compose(first_of_each(o for o in parsed if o.key_or_group in self.groups or is_hydras(o)))
+        try:
+            tree = self.compose(first_of_each(o for o in parsed if o.key_or_group in self.groups or is_hydras(o)))
+        except RequestError as error:
+            raise_all([*problems, *listed(error)])
+            raise
         multirun = multirun or str(OmegaConf.select(tree, "hydra.mode")).endswith("MULTIRUN")
         swept = [override.input_line for override in parsed if override.is_sweep_override()]
         if swept and not multirun:
@@ -125,7 +130,7 @@ class Composer:
         if not multirun or not is_grid:
             arguments = first_of_each(parse(self._loader, arguments)[0])
         jobs, refused = self._jobs(arguments)
-        raise_all([*problems, *refused])
+        raise_all([*problems, *refused, *_alike(jobs)])
         return Request(multirun, tuple(jobs) if is_grid or not multirun else (), jobs[0].config)
 
     def _jobs(self, arguments: list[str]) -> tuple[list[Job], list[str]]:
@@ -149,8 +154,20 @@ class Composer:
         return jobs, problems
 
 
-_REFUSALS = (HydraException, OmegaConfBaseException, ValueError, AssertionError, AttributeError)
-"""What Hydra's loader raises on wrong overrides; the last three escape it for values of its own node."""
+_REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError, AttributeError)
+"""What Hydra's loader raises on wrong overrides and files; the last three escape it for values of its own node."""
+
+
+def _alike(jobs: list[Job]) -> list[str]:
+    """Runs of one sweep that are the same run: one would be reported as the other."""
+    known: dict[str, Job] = {}
+    problems = []
+    for job in jobs:
+        other = known.setdefault(job.config.run_name, job)
+        if other is not job:
+            first, second = (" ".join(each.overrides) or "the defaults" for each in (other, job))
+            problems.append(f"{second}: the same run as {first}; a sweep has each run once")
+    return problems
 
 
 def validated(tree: DictConfig) -> RunConfig:

@@ -48,7 +48,7 @@ class RunConfig(_Strict):
     backend: TorchBackend
     target: Target
     seed: int = Field(ge=0, lt=2**32)
-    runs_dir: str
+    runs_dir: str = Field(min_length=1)
     pretrain: tuple[str, ...] = ()
     tracking: TrackingSettings
     sweep: SweepSettings = SweepSettings()

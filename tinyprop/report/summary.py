@@ -63,7 +63,9 @@ def headline(result: Mapping[str, Any]) -> str:
 
 def metric_text(name: str, value: float) -> str:
     """A metric as text: accuracies in per cent, other numbers with four decimals."""
-    return percent(value) if name in SHARES or name.endswith("accuracy") else f"{value:.4f}"
+    if name in SHARES or name.endswith("accuracy"):
+        return percent(value)
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def percent(share: float) -> str:

@@ -41,6 +41,12 @@ class Sparsity:
     def record_masks(self, record: bool) -> None:
         self._step.record_masks = record
 
+    @property
+    def skips_whole_batch(self) -> bool:
+        """Whether the last backward pass left out every sample, so that the optimizer's step is to be left out too."""
+        skipped = self._step.skipped
+        return skipped is not None and bool(skipped.all())
+
     def begin_epoch(self, epoch: int) -> None:
         """Tell the policy that an epoch begins, counted from 0: schedules advance, lots are drawn from a new seed.
 

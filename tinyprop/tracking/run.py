@@ -157,6 +157,9 @@ class TrackedRun:
         self._finished = True
         try:
             self._flush()
+        except TinypropError:
+            status = "FAILED"  # what is not whole is not finished
+            raise
         finally:
             with _as_tinyprop_error(f"run {self.run_id} cannot be ended as {status}"):
                 self._client.set_terminated(self.run_id, status)

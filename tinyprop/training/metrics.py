@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from tinyprop.datasets.contract import Dataset, Split, Task
 from tinyprop.models.specification import Loss
@@ -86,6 +85,8 @@ def _detection(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> Metri
     """AUC and pAUC; nothing where only one of the classes is there and neither is defined."""
     if positive.all() or not positive.any():
         return {}
+    from sklearn.metrics import roc_auc_score  # two seconds that most runs do not need
+
     return {
         "auc": float(roc_auc_score(positive, score)),
         "pauc": float(roc_auc_score(positive, score, max_fpr=_MAX_FPR)),

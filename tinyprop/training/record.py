@@ -21,8 +21,14 @@ _ARTIFACTS = (
 )
 
 
+_LEFTOVERS = ("checkpoint.pt", "metrics.csv", "curves.png", "ratio_per_layer.png", "error.txt")
+"""What a run that begins anew must not find of the one before it."""
+
+
 def begin(run_dir: Path, config_yaml: str, command: str, environment: Mapping[str, object]) -> None:
     """Write down what is about to be run: ``config.yaml``, ``command.txt``, ``environment.json``."""
+    for name in _LEFTOVERS:
+        (run_dir / name).unlink(missing_ok=True)
     _replace(run_dir / "config.yaml", config_yaml)
     _replace(run_dir / "command.txt", command + "\n")
     _replace(run_dir / "environment.json", json.dumps(environment, indent=2) + "\n")

@@ -15,7 +15,7 @@ from tinyprop import datasets
 from tinyprop.backends.contract import Backend
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
-from tinyprop.errors import RequestError, TinypropError
+from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.progress import Progress
 from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
@@ -24,7 +24,6 @@ from tinyprop.training.holdout import hold_out
 from tinyprop.training.prepare import open_backend
 from tinyprop.training.tracked import begun, describe_dataset, resumed
 
-_RUN_ID = "mlflow_run_id"
 _RELEASE_LIMIT = 5.0
 """Seconds in which the lock of a process that is gone must be free."""
 
@@ -55,6 +54,7 @@ def execute(
         TinypropError: the run failed; its result says so too.
         KeyboardInterrupt: it was interrupted; likewise.
     """
+    threads = torch.get_num_threads()
     torch.set_num_threads(config.trainer.threads)
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / ".lock")
@@ -64,6 +64,7 @@ def execute(
         return _Run(config, run_dir, init_from, config_yaml, command, progress).execute()
     finally:
         lock.release()
+        torch.set_num_threads(threads)
 
 
 def conclude_lost(run_dir: Path, status: str, reason: str) -> result.Result | None:
@@ -78,7 +79,7 @@ def conclude_lost(run_dir: Path, status: str, reason: str) -> result.Result | No
                 lost |= {"status": status, "error": reason}
                 result.write(run_dir, lost)
             return lost
-    except Timeout:
+    except (Timeout, DataError):
         return None
 
 
@@ -195,13 +196,20 @@ class _Run:
         if earlier is not None:
             backend.load_state(earlier["backend"])
             state = FitState.from_dict(earlier["fit"])
+            if earlier["initial_weights"] != initial_weights:
+                raise RequestError(
+                    f"{self._dir}: the interrupted run there began with other weights than trainer.init_from has now; "
+                    "set trainer.resume=false to begin anew with these"
+                )
 
         def save() -> None:
-            self._save(backend, dataset, state)
+            self._save(backend, dataset, state, initial_weights)
 
         def on_epoch(row: Row) -> None:
             tracked.log_epoch(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
+        for row in state.history:
+            on_epoch(row)  # a checkpoint may know epochs that a killed process had not sent yet
         if state.epoch == 0:
             save()
         fit(
@@ -237,13 +245,14 @@ class _Run:
         record.write_plots(self._dir, state.history)
         return outcome
 
-    def _save(self, backend: Backend, dataset: Dataset, state: FitState) -> None:
+    def _save(self, backend: Backend, dataset: Dataset, state: FitState, initial_weights: str | None) -> None:
         checkpoint.save(
             self._dir / checkpoint.FILE_NAME,
             {
                 "config_hash": self._config.hash,
                 "dataset_fingerprint": dataset.fingerprint,
                 "backend": backend.state(),
+                "initial_weights": initial_weights,
                 "fit": state.as_dict(),
                 "weights": backend.weights(),
             },
