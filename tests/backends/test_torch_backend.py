@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from tinyprop.backends.torch_backend import TorchTraining
-from tinyprop.errors import DivergenceError
+from tinyprop.errors import DivergenceError, RequestError
 from tinyprop.models import Autoencoder, Mlp
 from tinyprop.models.modules import build
-from tinyprop.sparse import Adaptive, Dense, Random, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, Random, Static
 from tinyprop.training.optimizer import Adam, Sgd
 
 SHAPE, CLASSES, SAMPLES, BATCH = (1, 4, 4), 3, 23, 5  # the last batch has 3 samples
@@ -202,3 +202,38 @@ def test_binary_and_reconstruction_losses_are_trained(data):
     rebuilt = training(Adaptive(), Adam(), module, "mean_squared_error")
     losses = [rebuilt.train_epoch(e, 0.01, x, x, order_of(e), lambda a: None).loss for e in range(20)]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_batch_that_is_skipped_whole_leaves_the_weights_where_they_were(data):
+    """Adam and momentum would move them without any gradient."""
+    skipping = AdaptiveSkip(s_min=0.0, s_max=1.0, skip_threshold=1.0)  # all but the samples with the largest error
+    x, y = data
+    backend = training(skipping, Adam(lr=0.1))
+    train(backend, data, [0])  # from here on Y_max is far above the errors below
+    backend._sparsity.layers["fc3"].local_error_max.fill_(1e6)
+    before = backend.weights()
+    backend.train_epoch(1, 0.1, x, y, order_of(1), lambda amount: None)
+    assert all(torch.equal(before[name], after) for name, after in backend.weights().items())
+
+
+def test_batch_norm_never_sees_a_batch_of_one(data):
+    """Of 11 samples in batches of 5 the last joins the batch before it: two updates, of 5 and of 6 samples."""
+    x = data[0][:11]
+    network = build(Autoencoder(width=4, bottleneck=2), SHAPE, 16, "mean_squared_error", seed=0)
+    backend = training(module=network, loss="mean_squared_error")
+    layers = backend.train_epoch(0, 0.1, x, x, np.arange(11), lambda amount: None).layers
+    assert {(layer.steps, layer.samples) for layer in layers.values()} == {(2, 11)}
+
+
+def test_batch_norm_refuses_training_sample_by_sample():
+    network = build(Autoencoder(), SHAPE, 16, "mean_squared_error", seed=0)
+    with pytest.raises(RequestError, match=r"trainer\.batch_size=1"):
+        TorchTraining(
+            network,
+            policy=Dense(),
+            optimizer=Sgd(),
+            loss="mean_squared_error",
+            batch_size=1,
+            input_shape=SHAPE,
+            device=torch.device("cpu"),
+        )

@@ -218,3 +218,10 @@ def test_a_word_of_a_run_under_way_is_completed_by_the_parent(tmp_path):
 def test_results_are_in_the_directories_that_hydra_is_told(sweep, workplace):
     answer = sweep("seed=0,1", "hydra.sweep.dir=elsewhere", "hydra.sweep.subdir=s${seed}")[1]
     assert [run["run_dir"] for run in answer["runs"]] == [str(workplace / "elsewhere" / f"s{seed}") for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("sweep", ["seed=0,0", "runs_dir=here,there", "trainer.force=true,false"])
+def test_runs_that_are_alike_are_refused_because_one_would_be_reported_as_the_other(tinyprop, workplace, sweep):
+    status, out, err = tinyprop("train", "-m", *SMALL, sweep)
+    assert (status, out) == (2, "")
+    assert "the same run as" in err

@@ -141,9 +141,26 @@ def test_the_directory_of_another_run_is_refused(train, workplace):
     assert train("hydra.run.dir=mine", "seed=1")[0] == 0
     kept = Path("mine/result.json").read_bytes()
     status, result, err = train("hydra.run.dir=mine", "seed=2")
-    assert (status, result["seed"]) == (2, 1)
+    assert (status, result["status"]) == (2, "failed")
+    assert "metrics" not in result  # nothing of the other run
+    assert "holds another run" in result["error"]
     assert "holds another run" in err
     assert Path("mine/result.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("override", ["runs_dir=", "runs_dir=a_file", "runs_dir=a_file/below"])
+def test_a_place_for_runs_that_cannot_be_is_a_wrong_request(tinyprop, workplace, override):
+    Path("a_file").write_text("")
+    status, out, err = tinyprop("train", override)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: runs_dir")
+    assert "Traceback" not in err
+
+
+def test_a_pretraining_run_has_no_pretraining_of_its_own(train, workplace):
+    status, result, _ = train("pretrain=['experiment=finetune_digits']")
+    assert (status, result["status"]) == (2, "failed")
+    assert "has a pretrain of its own" in result["error"]
 
 
 def test_every_problem_with_a_request_comes_before_anything_is_made(tinyprop, workplace):
