@@ -1,0 +1,152 @@
+/* Steps 1 to 3 of the method for one layer: local error, ratio, and which entries are kept. */
+#include "kernels/select.h"
+#include "network.h"
+
+#include <string.h>
+
+uint32_t tp_count(const tp_network *network, float ratio, uint32_t n) {
+    if (network->policy == TP_MEPROP)
+        return network->k < n ? network->k : n;
+    const float half = (network->policy_flags & TP_ROUND_DOWN) != 0 ? 0.0f : 0.5f;
+    const uint32_t k = (uint32_t)(ratio * (float)n + half);
+    return k < 1 ? 1 : k > n ? n : k;
+}
+
+float tp_ratio(const tp_network *network, const tp_layer *layer, float local_error, float local_error_max) {
+    switch (network->policy) {
+    case TP_DENSE:
+        return 1.0f;
+    case TP_STATIC:
+        return network->ratio;
+    case TP_MEPROP:
+        return network->k < layer->ranked ? (float)network->k / (float)layer->ranked : 1.0f;
+    default:
+        break;
+    }
+    const float share = local_error_max > 0.0f ? local_error / local_error_max : local_error;
+    const float ratio = (network->s_min + share * network->s_range) * layer->damping;
+    return ratio < 0.0f ? 0.0f : ratio > 1.0f ? 1.0f : ratio;
+}
+
+static bool is_finite(float value) {
+    return value - value == 0.0f;
+}
+
+/* Kahan's sum: an epoch adds up more than a float holds. */
+static void add(float *sum, float *carry, float value) {
+    const float corrected = value - *carry, total = *sum + corrected;
+    *carry = (total - *sum) - corrected;
+    *sum = total;
+}
+
+/* Y of each sample, and the running maximum with them. */
+static void measure(tp_network *network, tp_layer *layer, const float *flow, uint32_t samples) {
+    float largest = *layer->local_error_max;
+    for (uint32_t s = 0; s < samples; s++) {
+        const float error = network->skipped[s] ? 0.0f : tp_local_error(flow + s * layer->out_size, layer->out_size);
+        network->local_error[s] = error;
+        largest = error > largest ? error : largest;
+    }
+    *layer->local_error_max = largest;
+}
+
+static void skip_samples(tp_network *network, const tp_layer *layer, uint32_t samples) {
+    for (uint32_t s = 0; s < samples; s++) {
+        const float ratio = tp_ratio(network, layer, network->local_error[s], *layer->local_error_max);
+        network->skipped[s] = ratio < network->skip_threshold;
+    }
+}
+
+/* The kept channels of a convolution's gradient, as a list of all their entries. */
+static uint32_t keep_channels(tp_network *network, const tp_layer *layer, const float *g, uint32_t k, uint16_t *index) {
+    const uint32_t channels = layer->rows, positions = layer->out_size / channels;
+    for (uint32_t c = 0; c < channels; c++)
+        network->norm[c] = 0.0f;
+    for (uint32_t i = 0; i < layer->out_size; i += channels)
+        for (uint32_t c = 0; c < channels; c++)
+            network->norm[c] += __builtin_fabsf(g[i + c]);
+    tp_keep_largest(network->norm, channels, channels, k, index, network->rank);
+    /* the list of one position, repeated for each */
+    for (uint32_t position = 1; position < positions; position++)
+        for (uint32_t i = 0; i < k; i++)
+            index[position * k + i] = (uint16_t)(index[i] + position * channels);
+    return k * positions;
+}
+
+static uint32_t without_zeros(const float *g, uint16_t *index, uint32_t kept) {
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < kept; i++)
+        if (g[index[i]] != 0.0f)
+            index[left++] = index[i];
+    return left;
+}
+
+static uint32_t all_but_zeros(const float *g, uint32_t n, uint16_t *index) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (g[i] != 0.0f)
+            index[kept++] = (uint16_t)i;
+    return kept;
+}
+
+/* Keep what one sample's ratio allows; fills its list and returns how many of the ranked are kept. */
+static uint32_t keep(tp_network *network, const tp_layer *layer, uint32_t s, const float *g, float *ratio) {
+    uint16_t *index = network->index + (size_t)s * network->most;
+    const bool skips_zeros = (network->options & TP_SKIP_ZEROS) != 0;
+    *ratio = 0.0f;
+    network->kept[s] = 0;
+    if (network->skipped[s])
+        return 0;
+    if (!layer->selects) {
+        *ratio = 1.0f;
+        network->kept[s] = skips_zeros ? all_but_zeros(g, layer->out_size, index) : TP_ALL;
+        return layer->ranked;
+    }
+    const float error = network->local_error[s];
+    if (error == 0.0f)
+        return 0;
+    uint32_t k = layer->ranked;
+    *ratio = 1.0f;
+    if (is_finite(error)) {
+        *ratio = tp_ratio(network, layer, error, *layer->local_error_max);
+        k = tp_count(network, *ratio, layer->ranked);
+    }
+    const uint32_t each = layer->out_size / layer->ranked;
+    if (k * each > network->most) /* an error that is no number asks for everything, which there may be no room for */
+        k = network->most / each;
+    if (layer->ranked != layer->out_size) {
+        network->kept[s] = keep_channels(network, layer, g, k, index);
+    } else {
+        tp_keep_largest(g, layer->out_size, layer->rows, k, index, network->rank);
+        network->kept[s] = k;
+    }
+    if (skips_zeros)
+        network->kept[s] = without_zeros(g, index, network->kept[s]);
+    return k;
+}
+
+void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samples) {
+    tp_layer *layer = &network->layer[l];
+    const bool decides = layer->is_output && network->policy == TP_ADAPTIVE_SKIP;
+    const bool measures = layer->selects || decides || (network->options & TP_MEASURE_ERROR) != 0;
+    if (measures)
+        measure(network, layer, flow, samples);
+    if (decides)
+        skip_samples(network, layer, samples);
+    tp_statistics *statistics = &layer->statistics;
+    statistics->samples += samples;
+    for (uint32_t s = 0; s < samples; s++) {
+        float ratio;
+        statistics->kept += keep(network, layer, s, flow + s * layer->out_size, &ratio);
+        add(&statistics->ratio, &statistics->ratio_carry, ratio);
+        if (measures)
+            add(&statistics->local_error, &statistics->local_error_carry, network->local_error[s]);
+#ifdef TP_OBSERVED
+        if (network->observer != NULL) {
+            const bool all = network->kept[s] == TP_ALL;
+            network->observer(network->observer_context, l, s, all ? NULL : network->index + (size_t)s * network->most,
+                              all ? layer->out_size : network->kept[s]);
+        }
+#endif
+    }
+}
