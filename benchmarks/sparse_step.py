@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import torch
+from machine import machine
 from torch import nn
 
 from tinyprop.sparse import Adaptive, Dense, Policy, Sparsity, Static, sparsify
@@ -64,7 +63,7 @@ def main(arguments: list[str]) -> int:
                 print(f"{network}, batch {batch} …", file=sys.stderr)
             results += measure(network, widths, batch, options.rounds)
     if options.json:
-        print(json.dumps({"machine": _machine(), "rounds": options.rounds, "results": [asdict(r) for r in results]}))
+        print(json.dumps({"machine": machine(), "rounds": options.rounds, "results": [asdict(r) for r in results]}))
     else:
         print(_table(results, options.rounds))
     return 0
@@ -152,21 +151,9 @@ def _table(results: list[Result], rounds: int) -> str:
         "",
         "Counted: zero_grad, forward, loss, backward and SGD update of one batch in memory; wall time, medians of",
         f"{rounds} interleaved rounds. The sparse layers also select and keep their statistics, and multiply by the",
-        f"zeros: no time is saved here. {_machine()}.",
+        f"zeros: no time is saved here. {machine()}.",
     ]
     return "\n".join(lines)
-
-
-def _machine() -> str:
-    """The processor, as far as the system tells, and the versions that matter."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0] if names else processor
-    return f"{processor}, one thread, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -64,7 +64,8 @@ typedef struct tp_statistics {
 typedef struct tp_progress {
     uint32_t samples; /* trained on */
     uint32_t skipped; /* of them, left out of learning by the policy */
-    float loss;       /* sum over these samples, each taken before the update that it takes part in */
+    float loss;       /* sum over these samples, each taken before the update that it takes part in; with TP_DIVERGED
+                         the loss of the batch that is not finite is in it */
 } tp_progress;
 
 /* How much memory a network takes. */

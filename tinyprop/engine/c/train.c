@@ -84,6 +84,8 @@ tp_status tp_train(tp_network *network, const float *x, const void *target, cons
         float loss = 0.0f;
         const tp_status status = train_batch(network, &source, progress->samples, now, learning_rate, progress, &loss);
         TP_MARK(TP_OUTSIDE, 0);
+        if (status == TP_DIVERGED)
+            progress->loss += loss; /* shows what it was */
         if (status != TP_OK)
             return status;
         const float corrected = loss - carry, total = progress->loss + corrected;

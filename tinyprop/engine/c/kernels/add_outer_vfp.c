@@ -7,13 +7,9 @@
 #ifdef TP_VFP
 
 #include "add_outer.h"
+#include "stretches.h"
 
 #define ROWS 4u
-
-typedef struct group {
-    uint32_t rows;
-    float *row[ROWS], factor[ROWS];
-} group;
 
 #define BLOCK(row, factor)                                                                                             \
     "vldmia %[" row "], {s8-s15}\n"                                                                                    \
@@ -25,77 +21,85 @@ typedef struct group {
     "vstmia %[" row "]!, {s8-s15}\n"
 #define ONE(row, factor)                                                                                               \
     "vldr s8, [%[" row "]]\n vmul.f32 s16, s0, " factor "\n vadd.f32 s8, s8, s16\n vstmia %[" row "]!, {s8}\n"
+#define SKIP(row, factor) "add %[" row "], %[" row "], %[n], lsl #5\n"
 
 #define ONE_ROW(PART) PART("m0", "s24")
 #define TWO_ROWS(PART) ONE_ROW(PART) PART("m1", "s25")
 #define THREE_ROWS(PART) TWO_ROWS(PART) PART("m2", "s26")
 #define FOUR_ROWS(PART) THREE_ROWS(PART) PART("m3", "s27")
 
+/* clang-format off */
+/* Labels: 1 the next block, 2 the end of a stretch, 3 the short last block, 4 the next number of it, 5 the end. */
 #define ADD(EACH)                                                                                                      \
-    __asm__ volatile("cmp %[blocks], #0\n beq 2f\n"                                                                    \
-                     "1: vldmia %[x]!, {s0-s7}\n" EACH(BLOCK) "subs %[blocks], #1\n bne 1b\n"                          \
-                     "2: cmp %[rest], #0\n beq 4f\n"                                                                   \
-                     "3: vldmia %[x]!, {s0}\n" EACH(ONE) "subs %[rest], #1\n bne 3b\n"                                 \
-                     "4:\n"                                                                                            \
-                     : [x] "+r"(x), [m0] "+r"(m0), [m1] "+r"(m1), [m2] "+r"(m2), [m3] "+r"(m3),                        \
-                       [blocks] "+r"(blocks), [rest] "+r"(rest)                                                        \
-                     : "t"(f0), "t"(f1), "t"(f2), "t"(f3)                                                              \
-                     : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11",       \
-                       "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23")
+    __asm__ volatile(                                                                                                  \
+        "cmp %[n], #0\n beq 2f\n"                                                                                      \
+        "1: vldmia %[x]!, {s0-s7}\n"                                                                                   \
+        EACH(BLOCK)                                                                                                    \
+        "subs %[n], #1\n bne 1b\n"                                                                                     \
+        "2: ldr %[n], %[end]\n cmp %[next], %[n]\n beq 3f\n"                                                           \
+        "ldrh %[n], [%[next]], #2\n sub %[n], %[at]\n add %[at], %[n]\n"                                               \
+        SKIP("x", ) EACH(SKIP)                                                                                         \
+        "ldrh %[n], [%[next]], #2\n add %[at], %[n]\n b 1b\n"                                                          \
+        "3: ldr %[n], %[whole]\n sub %[n], %[at]\n ldr %[at], %[rest]\n cmp %[at], #0\n beq 5f\n"                      \
+        SKIP("x", ) EACH(SKIP)                                                                                         \
+        "4: vldmia %[x]!, {s0}\n"                                                                                      \
+        EACH(ONE)                                                                                                      \
+        "subs %[at], #1\n bne 4b\n"                                                                                    \
+        "5:\n"                                                                                                         \
+        : [x] "+&r"(from), [m0] "+&r"(m0), [m1] "+&r"(m1), [m2] "+&r"(m2), [m3] "+&r"(m3), [n] "+&r"(n),               \
+          [next] "+&r"(next), [at] "+&r"(at)                                                                           \
+        : [end] "m"(end), [whole] "m"(whole), [rest] "m"(rest), "t"(f0), "t"(f1), "t"(f2), "t"(f3)                     \
+        : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13",      \
+          "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23")
+/* clang-format on */
 
-/* Blocks of eight, then `rest` single numbers, all from `x`, to the rows from number `first` on. */
-static inline void add(const group *to, uint32_t first, const float *x, uint32_t blocks, uint32_t rest) {
-    float *m0 = to->row[0] + first, *m1 = to->row[1] + first, *m2 = to->row[2] + first, *m3 = to->row[3] + first;
-    register float f0 __asm__("s24") = to->factor[0], f1 __asm__("s25") = to->factor[1];
-    register float f2 __asm__("s26") = to->factor[2], f3 __asm__("s27") = to->factor[3];
-    switch (to->rows) {
-    case 4:
+#define TAKE(r)                                                                                                        \
+    do {                                                                                                               \
+        const uint32_t j = index ? index[k + r] : base + k + r;                                                        \
+        m##r += (j - base) * length;                                                                                   \
+        f##r = scale * g[j];                                                                                           \
+    } while (0)
+
+static inline __attribute__((always_inline)) void add_outer(float *m, uint32_t length, const uint16_t *index,
+                                                            uint32_t base, uint32_t count, const float *g, float scale,
+                                                            const float *x, stretches part) {
+    const uint32_t whole = length / TP_LANES, rest = length % TP_LANES;
+    const tp_run *const end = part.end;
+    float *const start = m + part.first * TP_LANES;
+    for (uint32_t k = 0; k < count; k += ROWS) {
+        const float *from = x + part.first * TP_LANES;
+        const tp_run *next = part.next;
+        uint32_t n = part.blocks, at = part.first + n;
+        float *m0 = start, *m1 = start, *m2 = start, *m3 = start;
+        register float f0 __asm__("s24") = 0, f1 __asm__("s25") = 0, f2 __asm__("s26") = 0, f3 __asm__("s27") = 0;
+        TAKE(0);
+        if (count - k == 1) {
+            ADD(ONE_ROW);
+            return;
+        }
+        TAKE(1);
+        if (count - k == 2) {
+            ADD(TWO_ROWS);
+            return;
+        }
+        TAKE(2);
+        if (count - k == 3) {
+            ADD(THREE_ROWS);
+            return;
+        }
+        TAKE(3);
         ADD(FOUR_ROWS);
-        break;
-    case 3:
-        ADD(THREE_ROWS);
-        break;
-    case 2:
-        ADD(TWO_ROWS);
-        break;
-    default:
-        ADD(ONE_ROW);
-    }
-}
-
-/* The next rows, at most four. */
-static inline void gather(group *to, float *m, uint32_t length, const uint16_t *index, uint32_t base, uint32_t k,
-                          uint32_t count, const float *g, float scale) {
-    to->rows = count - k < ROWS ? count - k : ROWS;
-    for (uint32_t r = 0; r < to->rows; ++r) {
-        const uint32_t j = index ? index[k + r] : base + k + r;
-        to->row[r] = m + (j - base) * length;
-        to->factor[r] = scale * g[j];
     }
 }
 
 void tp_add_outer(float *m, uint32_t length, const uint16_t *index, uint32_t base, uint32_t count, const float *g,
                   float scale, const float *x) {
-    group to = {0};
-    for (uint32_t k = 0; k < count; k += ROWS) {
-        gather(&to, m, length, index, base, k, count, g, scale);
-        add(&to, 0, x, length / TP_LANES, length % TP_LANES);
-    }
+    add_outer(m, length, index, base, count, g, scale, x, all_blocks(length));
 }
 
 void tp_add_outer_runs(float *m, uint32_t length, const uint16_t *index, uint32_t base, uint32_t count, const float *g,
                        float scale, const float *x, const tp_run *runs, uint32_t run_count) {
-    const uint32_t rest = length % TP_LANES, whole = length - rest;
-    group to = {0};
-    for (uint32_t k = 0; k < count; k += ROWS) {
-        gather(&to, m, length, index, base, k, count, g, scale);
-        for (uint32_t r = 0; r < run_count; ++r) {
-            const uint32_t first = runs[r].first * TP_LANES;
-            add(&to, first, x + first, runs[r].blocks, 0);
-        }
-        if (rest)
-            add(&to, whole, x + whole, 0, rest);
-    }
+    add_outer(m, length, index, base, count, g, scale, x, blocks_of_runs(runs, run_count));
 }
 
 #endif

@@ -24,50 +24,57 @@
 #define THREE_ROWS(PART) TWO_ROWS(PART) PART("m2", "s26")
 #define FOUR_ROWS(PART) THREE_ROWS(PART) PART("m3", "s27")
 
+/* clang-format off */
+/* Labels: 1 the next block, 2 the short last block, 3 the next number of it, 4 the end. */
 #define ADD(EACH)                                                                                                      \
-    __asm__ volatile("cmp %[blocks], #0\n beq 2f\n"                                                                    \
-                     "1: vldmia %[y], {s0-s7}\n" EACH(BLOCK) "subs %[blocks], #1\n vstmia %[y]!, {s0-s7}\n bne 1b\n"   \
-                     "2: cmp %[rest], #0\n beq 4f\n"                                                                   \
-                     "3: vldr s0, [%[y]]\n" EACH(ONE) "subs %[rest], #1\n vstmia %[y]!, {s0}\n bne 3b\n"               \
-                     "4:\n"                                                                                            \
-                     : [y] "+r"(y), [m0] "+r"(row[0]), [m1] "+r"(row[1]), [m2] "+r"(row[2]), [m3] "+r"(row[3]),        \
-                       [blocks] "+r"(blocks), [rest] "+r"(rest)                                                        \
-                     : "t"(f0), "t"(f1), "t"(f2), "t"(f3)                                                              \
-                     : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11",       \
-                       "s12", "s13", "s14", "s15")
+    __asm__ volatile(                                                                                                  \
+        "cmp %[blocks], #0\n beq 2f\n"                                                                                 \
+        "1: vldmia %[y], {s0-s7}\n"                                                                                    \
+        EACH(BLOCK)                                                                                                    \
+        "subs %[blocks], #1\n vstmia %[y]!, {s0-s7}\n bne 1b\n"                                                        \
+        "2: cmp %[rest], #0\n beq 4f\n"                                                                                \
+        "3: vldr s0, [%[y]]\n"                                                                                         \
+        EACH(ONE)                                                                                                      \
+        "subs %[rest], #1\n vstmia %[y]!, {s0}\n bne 3b\n"                                                             \
+        "4:\n"                                                                                                         \
+        : [y] "+r"(to), [m0] "+r"(m0), [m1] "+r"(m1), [m2] "+r"(m2), [m3] "+r"(m3), [blocks] "+r"(blocks),             \
+          [rest] "+r"(rest)                                                                                            \
+        : "t"(f0), "t"(f1), "t"(f2), "t"(f3)                                                                           \
+        : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13",      \
+          "s14", "s15")
+/* clang-format on */
 
-/* Up to four rows, each with its factor. */
-static inline void add(float *y, const float **row, const float *factor, uint32_t rows, uint32_t length) {
-    uint32_t blocks = length / 8, rest = length % 8;
-    register float f0 __asm__("s24") = factor[0], f1 __asm__("s25") = factor[1];
-    register float f2 __asm__("s26") = factor[2], f3 __asm__("s27") = factor[3];
-    switch (rows) {
-    case 4:
-        ADD(FOUR_ROWS);
-        break;
-    case 3:
-        ADD(THREE_ROWS);
-        break;
-    case 2:
-        ADD(TWO_ROWS);
-        break;
-    default:
-        ADD(ONE_ROW);
-    }
-}
+#define TAKE(r)                                                                                                        \
+    do {                                                                                                               \
+        const uint32_t j = index ? index[k + r] : base + k + r;                                                        \
+        m##r += (j - base) * length;                                                                                   \
+        f##r = g[j];                                                                                                   \
+    } while (0)
 
 void tp_add_rows(float *y, const float *m, uint32_t length, const uint16_t *index, uint32_t base, uint32_t count,
                  const float *g) {
-    const float *row[ROWS] = {0};
-    float factor[ROWS] = {0};
     for (uint32_t k = 0; k < count; k += ROWS) {
-        const uint32_t rows = count - k < ROWS ? count - k : ROWS;
-        for (uint32_t r = 0; r < rows; ++r) {
-            const uint32_t j = index ? index[k + r] : base + k + r;
-            row[r] = m + (j - base) * length;
-            factor[r] = g[j];
+        uint32_t blocks = length / 8, rest = length % 8;
+        float *to = y;
+        const float *m0 = m, *m1 = m, *m2 = m, *m3 = m;
+        register float f0 __asm__("s24") = 0, f1 __asm__("s25") = 0, f2 __asm__("s26") = 0, f3 __asm__("s27") = 0;
+        TAKE(0);
+        if (count - k == 1) {
+            ADD(ONE_ROW);
+            return;
         }
-        add(y, row, factor, rows, length);
+        TAKE(1);
+        if (count - k == 2) {
+            ADD(TWO_ROWS);
+            return;
+        }
+        TAKE(2);
+        if (count - k == 3) {
+            ADD(THREE_ROWS);
+            return;
+        }
+        TAKE(3);
+        ADD(FOUR_ROWS);
     }
 }
 

@@ -8,17 +8,13 @@
 #ifdef TP_VFP
 
 #include "dot.h"
-
-/* The part of a vector that is worked on: one stretch of whole blocks, then others. */
-typedef struct stretches {
-    uint32_t first, blocks;
-    const tp_run *run, *end;
-} stretches;
+#include "stretches.h"
 
 #define PRODUCTS                                                                                                       \
     "vmul.f32 s24, s24, s0\n vmul.f32 s25, s25, s1\n vmul.f32 s26, s26, s2\n vmul.f32 s27, s27, s3\n"                  \
     "vmul.f32 s28, s28, s4\n vmul.f32 s29, s29, s5\n vmul.f32 s30, s30, s6\n vmul.f32 s31, s31, s7\n"
 
+#define SKIP(from) "add %[" from "], %[" from "], %[n], lsl #5\n"
 #define LOAD "vldmia %[x]!, {s0-s7}\n"
 #define FIRST                                                                                                          \
     "vldmia %[w0]!, {s24-s31}\n" PRODUCTS                                                                              \
@@ -48,7 +44,8 @@ typedef struct stretches {
     "vmul.f32 s24, s24, s0\n vmul.f32 s25, s25, s0\n"                                                                  \
     "subs %[rest], %[rest], #1\n vadd.f32 " a ", " a ", s24\n vadd.f32 " b ", " b ", s25\n beq 6f\n"
 
-/* The sum of the lanes. A zero is added because lanes that began as products may all be -0, where sums from 0 are +0. */
+/* The sum of the lanes. A zero is added because lanes that began as products may all be -0, where sums from 0 are +0.
+ */
 #define SUM_OF_FIRST                                                                                                   \
     "vadd.f32 s8, s8, s12\n vadd.f32 s9, s9, s13\n vadd.f32 s10, s10, s14\n vadd.f32 s11, s11, s15\n"                  \
     "vadd.f32 s8, s8, s10\n vadd.f32 s9, s9, s11\n mov %[n], #0\n vadd.f32 s8, s8, s9\n vmov s0, %[n]\n"               \
@@ -60,40 +57,49 @@ typedef struct stretches {
     "mov %[n], #0\n vadd.f32 s8, s8, s9\n vadd.f32 s16, s16, s17\n vmov s0, %[n]\n"                                    \
     "vadd.f32 s8, s8, s0\n vadd.f32 s16, s16, s0\n"
 
+/* clang-format off */
 /* Labels: 1 the next block, 2 the block after it, 3 the end of a stretch, 4 a further stretch, 5 the short last block,
  * 6 the sum. An odd number of blocks enters at 2. */
 #define DOT(LANES, BLOCK, ONE, SUM)                                                                                    \
-    __asm__ volatile("cmp %[n], #0\n bne 0f\n"                                                                         \
-                     "vmov s8, s9, %[n], %[n]\n vmov s10, s11, %[n], %[n]\n"                                           \
-                     "vmov s12, s13, %[n], %[n]\n vmov s14, s15, %[n], %[n]\n"                                         \
-                     "vmov s16, s17, %[n], %[n]\n vmov s18, s19, %[n], %[n]\n"                                         \
-                     "vmov s20, s21, %[n], %[n]\n vmov s22, s23, %[n], %[n]\n"                                         \
-                     "b 3f\n"                                                                                          \
-                     "0:\n" LOAD LANES "subs %[n], %[n], #1\n beq 3f\n"                                                \
-                     "4: adds %[n], %[n], #1\n lsrs %[n], %[n], #1\n bcc 2f\n"                                         \
-                     "1:\n" LOAD BLOCK "2:\n" LOAD BLOCK "subs %[n], %[n], #1\n bne 1b\n"                              \
-                     "3: cmp %[run], %[end]\n beq 5f\n"                                                                \
-                     "ldrh %[n], [%[run]], #2\n sub %[n], %[n], %[at]\n add %[at], %[at], %[n]\n"                      \
-                     "add %[x], %[x], %[n], lsl #5\n add %[w0], %[w0], %[n], lsl #5\n add %[w1], %[w1], %[n], lsl #5\n" \
-                     "ldrh %[n], [%[run]], #2\n add %[at], %[at], %[n]\n b 4b\n"                                       \
-                     "5: cmp %[rest], #0\n beq 6f\n sub %[n], %[whole], %[at]\n"                                       \
-                     "add %[x], %[x], %[n], lsl #5\n add %[w0], %[w0], %[n], lsl #5\n add %[w1], %[w1], %[n], lsl #5\n" \
-                     ONE("s8", "s16") ONE("s9", "s17") ONE("s10", "s18") ONE("s11", "s19") ONE("s12", "s20")           \
-                     ONE("s13", "s21") ONE("s14", "s22")                                                               \
-                     "6:\n" SUM                                                                                        \
-                     : [x] "+r"(from), [w0] "+r"(w0), [w1] "+r"(w1), [n] "+r"(n), [run] "+r"(run), [at] "+r"(at),      \
-                       [rest] "+r"(rest), "=t"(sum0), "=t"(sum1)                                                       \
-                     : [end] "r"(part->end), [whole] "r"(length / TP_LANES)                                            \
-                     : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s9", "s10", "s11", "s12",      \
-                       "s13", "s14", "s15", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26",      \
-                       "s27", "s28", "s29", "s30", "s31")
+    __asm__ volatile(                                                                                                  \
+        "cmp %[n], #0\n bne 0f\n"                                                                                      \
+        "vmov s8, s9, %[n], %[n]\n vmov s10, s11, %[n], %[n]\n vmov s12, s13, %[n], %[n]\n"                            \
+        "vmov s14, s15, %[n], %[n]\n vmov s16, s17, %[n], %[n]\n vmov s18, s19, %[n], %[n]\n"                          \
+        "vmov s20, s21, %[n], %[n]\n vmov s22, s23, %[n], %[n]\n b 3f\n"                                               \
+        "0:\n"                                                                                                         \
+        LOAD LANES                                                                                                     \
+        "subs %[n], #1\n beq 3f\n"                                                                                     \
+        "4: adds %[n], #1\n lsrs %[n], %[n], #1\n bcc 2f\n"                                                            \
+        "1:\n"                                                                                                         \
+        LOAD BLOCK                                                                                                     \
+        "2:\n"                                                                                                         \
+        LOAD BLOCK                                                                                                     \
+        "subs %[n], #1\n bne 1b\n"                                                                                     \
+        "3: cmp %[next], %[end]\n beq 5f\n"                                                                            \
+        "ldrh %[n], [%[next]], #2\n sub %[n], %[at]\n add %[at], %[n]\n"                                               \
+        SKIP("x") SKIP("w0") SKIP("w1")                                                                                \
+        "ldrh %[n], [%[next]], #2\n add %[at], %[n]\n b 4b\n"                                                          \
+        "5: cmp %[rest], #0\n beq 6f\n sub %[n], %[whole], %[at]\n"                                                    \
+        SKIP("x") SKIP("w0") SKIP("w1")                                                                                \
+        ONE("s8", "s16") ONE("s9", "s17") ONE("s10", "s18") ONE("s11", "s19") ONE("s12", "s20") ONE("s13", "s21")      \
+        ONE("s14", "s22")                                                                                              \
+        "6:\n"                                                                                                         \
+        SUM                                                                                                            \
+        : [x] "+&r"(from), [w0] "+&r"(w0), [w1] "+&r"(w1), [n] "+&r"(n), [next] "+&r"(next), [at] "+&r"(at),           \
+          [rest] "+&r"(rest), "=&t"(sum0), "=&t"(sum1)                                                                 \
+        : [end] "r"(part.end), [whole] "r"(length / TP_LANES)                                                          \
+        : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s9", "s10", "s11", "s12", "s13", "s14",     \
+          "s15", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30",     \
+          "s31")
+/* clang-format on */
 
-static void dot(const float *w, const float *b, uint32_t rows, uint32_t length, const float *x,
-                const stretches *part, float *y) {
+static inline __attribute__((always_inline)) void dot(const float *w, const float *b, uint32_t rows, uint32_t length,
+                                                      const float *x, float *y, stretches part) {
+    w += part.first * TP_LANES;
     for (uint32_t j = 0; j < rows; j += 2, w += 2 * length) {
-        const float *from = x + part->first * TP_LANES, *w0 = w + part->first * TP_LANES, *w1 = w0 + length;
-        uint32_t n = part->blocks, at = part->first + n, rest = length % TP_LANES;
-        const tp_run *run = part->run;
+        const float *from = x + part.first * TP_LANES, *w0 = w, *w1 = w + length;
+        const tp_run *next = part.next;
+        uint32_t n = part.blocks, at = part.first + n, rest = length % TP_LANES;
         register float sum0 __asm__("s8"), sum1 __asm__("s16");
         if (j + 1 < rows) {
             DOT(FIRST_LANES SECOND_LANES, FIRST SECOND, ONE_OF_BOTH, SUM_OF_BOTH);
@@ -107,17 +113,13 @@ static void dot(const float *w, const float *b, uint32_t rows, uint32_t length, 
 
 void tp_dot(const float *w, const float *b, uint32_t rows, uint32_t length, const float *const *x, float *const *y,
             uint32_t samples) {
-    const stretches all = {0, length / TP_LANES, 0, 0};
     for (uint32_t s = 0; s < samples; ++s)
-        dot(w, b, rows, length, x[s], &all, y[s]);
+        dot(w, b, rows, length, x[s], y[s], all_blocks(length));
 }
 
 void tp_dot_runs(const float *w, const float *b, uint32_t rows, uint32_t length, const float *x, const tp_run *runs,
                  uint32_t run_count, float *y) {
-    stretches part = {0, 0, runs, runs};
-    if (run_count)
-        part = (stretches){runs->first, runs->blocks, runs + 1, runs + run_count};
-    dot(w, b, rows, length, x, &part, y);
+    dot(w, b, rows, length, x, y, blocks_of_runs(runs, run_count));
 }
 
 #endif
