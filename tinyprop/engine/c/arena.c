@@ -115,6 +115,10 @@ static void lay_out(tp_network *network, const tp_shared *shared, tp_carver *car
     network->flow[1] = carve(carver, (uint64_t)shared->flow[1] * samples, sizeof(float));
     network->kept = carve(carver, samples, sizeof(uint32_t));
     network->local_error = carve(carver, samples, sizeof(float));
+#ifdef TP_HOST
+    network->cursor = carve(carver, samples, sizeof(uint32_t));
+    network->factor = carve(carver, samples, sizeof(float));
+#endif
     network->rank = carve(carver, shared->rank, sizeof(uint32_t));
     network->norm = carve(carver, shared->norm, sizeof(float));
     network->patch = carve(carver, (uint64_t)shared->patch * TP_TILE, sizeof(float));

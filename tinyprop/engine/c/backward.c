@@ -1,4 +1,5 @@
 /* The backward pass of a micro-batch: selection, input gradients, weight gradients. Step 4 of the method. */
+#include "by_row.h"
 #include "kept.h"
 #include "kernels/activation.h"
 #include "kernels/add_rows.h"
@@ -31,14 +32,25 @@ static void input_gradient(tp_network *network, const tp_layer *layer, uint32_t 
     }
 }
 
+static void input_gradients(tp_network *network, const tp_layer *layer, const float *flow, float *dx,
+                            uint32_t samples) {
+#ifdef TP_HOST
+    if (layer->kind == TP_LINEAR && samples > 1) {
+        tp_input_gradient_by_row(network, layer, flow, dx, samples);
+        return;
+    }
+#endif
+    for (uint32_t s = 0; s < samples; s++)
+        input_gradient(network, layer, s, flow + (size_t)s * layer->out_size, dx + (size_t)s * layer->in_size);
+}
+
 static void backward_trainable(tp_network *network, uint32_t l, const tp_share *share, const float *flow, float *dx) {
-    tp_layer *layer = &network->layer[l];
+    const tp_layer *layer = &network->layer[l];
     TP_MARK(TP_SELECT, l);
     tp_select(network, l, flow, share->samples);
     if (layer->gives_input_gradient) {
         TP_MARK(TP_INPUT_GRADIENT, l);
-        for (uint32_t s = 0; s < share->samples; s++)
-            input_gradient(network, layer, s, flow + (size_t)s * layer->out_size, dx + (size_t)s * layer->in_size);
+        input_gradients(network, layer, flow, dx, share->samples);
     }
     tp_update(network, l, share, flow);
 }

@@ -64,6 +64,10 @@ struct tp_network {
     float *patch; /* [tile][length] */
     tp_run *runs; /* of one patch */
     bool begun;   /* whether any layer's update of the batch under way has begun */
+#ifdef TP_HOST
+    uint32_t *cursor; /* [micro-batch] how far a walk by rows is in each list of kept entries */
+    float *factor;    /* [micro-batch] */
+#endif
 #ifdef TP_OBSERVED
     tp_observer observer;
     void *observer_context;
@@ -108,8 +112,9 @@ void tp_forward_pass(tp_network *network, uint32_t samples);
 void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samples);
 void tp_backward_pass(tp_network *network, const tp_share *share);
 
-/* Add a sample's weight gradient, times scale, to `sum`: rows, then biases. */
-void tp_add_weight_gradient(tp_network *network, tp_layer *layer, uint32_t s, const float *g, float scale, float *sum);
+/* Add the samples' weight gradient, times scale, to `sum`: rows, then biases. */
+void tp_add_weight_gradient(tp_network *network, tp_layer *layer, const float *flow, float scale, float *sum,
+                            uint32_t samples);
 
 /* Learn from the output gradients of a micro-batch; after the last of a batch, the layer's weights have moved. */
 void tp_update(tp_network *network, uint32_t l, const tp_share *share, const float *flow);

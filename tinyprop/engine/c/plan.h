@@ -28,7 +28,8 @@ static inline bool tp_is_whole_batch(const tp_network *network) {
 }
 
 /* Whether a layer's update must wait for a gradient that is summed up somewhere. Momentum sums in the velocity. The
- * positions of a convolution are too many to be added to its weights one by one: each sum rounds to the weight's digits. */
+ * positions of a convolution are too many to be added to its weights one by one: each sum rounds to the weight's
+ * digits. */
 static inline bool tp_waits(const tp_network *network, const tp_layer *layer) {
     if (network->optimizer == TP_SGD)
         return !tp_has_momentum(network) && (!tp_is_whole_batch(network) || layer->kind == TP_CONV2D);

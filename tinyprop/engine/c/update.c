@@ -125,8 +125,7 @@ void tp_update(tp_network *network, uint32_t l, const tp_share *share, const flo
             float *sum = in_place ? layer->weight : layer->gradient != NULL ? layer->gradient : layer->first;
             const float scale = in_place ? -share->learning_rate * share->scale : share->scale;
             TP_MARK(TP_WEIGHT_GRADIENT, l);
-            for (uint32_t s = 0; s < share->samples; s++)
-                tp_add_weight_gradient(network, layer, s, flow + (size_t)s * layer->out_size, scale, sum);
+            tp_add_weight_gradient(network, layer, flow, scale, sum, share->samples);
         }
     }
     if (!share->last)

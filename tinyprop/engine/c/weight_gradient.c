@@ -1,4 +1,5 @@
 /* dW = G' X and db = the sum of G, of the kept entries, added to whatever waits for them. */
+#include "by_row.h"
 #include "kept.h"
 #include "kernels/add_outer.h"
 
@@ -69,11 +70,21 @@ static void add_biases(const tp_network *network, const tp_layer *layer, uint32_
     }
 }
 
-void tp_add_weight_gradient(tp_network *network, tp_layer *layer, uint32_t s, const float *g, float scale, float *sum) {
-    if (layer->kind == TP_LINEAR)
-        add_linear(network, layer, s, g, scale, sum);
-    else
-        add_convolution(network, layer, s, g, scale, sum);
-    if (layer->biases)
-        add_biases(network, layer, s, g, scale, sum + layer->rows * layer->length);
+void tp_add_weight_gradient(tp_network *network, tp_layer *layer, const float *flow, float scale, float *sum,
+                            uint32_t samples) {
+    bool by_row = false;
+#ifdef TP_HOST
+    by_row = layer->kind == TP_LINEAR && samples > 1 && layer->runs == NULL;
+    if (by_row)
+        tp_add_weight_gradient_by_row(network, layer, flow, scale, sum, samples);
+#endif
+    for (uint32_t s = 0; s < samples; s++) {
+        const float *g = flow + (size_t)s * layer->out_size;
+        if (layer->kind == TP_CONV2D)
+            add_convolution(network, layer, s, g, scale, sum);
+        else if (!by_row)
+            add_linear(network, layer, s, g, scale, sum);
+        if (layer->biases)
+            add_biases(network, layer, s, g, scale, sum + layer->rows * layer->length);
+    }
 }

@@ -10,6 +10,7 @@
 
 #define ROWS 4u
 #define SAMPLES 2u
+#define TOGETHER 32u /* vectors that a cache holds while all rows pass */
 
 typedef float lanes __attribute__((vector_size(32)));
 typedef float block __attribute__((vector_size(32), aligned(4), may_alias));
@@ -65,7 +66,8 @@ static inline __attribute__((always_inline)) void dot(const float *w, const floa
 
 void tp_dot(const float *w, const float *b, uint32_t rows, uint32_t length, const float *const *x, float *const *y,
             uint32_t samples) {
-    dot(w, b, rows, length, x, y, samples, all_blocks(length));
+    for (uint32_t s = 0; s < samples; s += TOGETHER)
+        dot(w, b, rows, length, x + s, y + s, samples - s < TOGETHER ? samples - s : TOGETHER, all_blocks(length));
 }
 
 void tp_dot_runs(const float *w, const float *b, uint32_t rows, uint32_t length, const float *x, const tp_run *runs,
