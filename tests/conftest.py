@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from tinyprop.engine import compile, library
+from tinyprop.errors import RequestError
 from tinyprop.tracking.database import create_database
 
 
@@ -19,3 +21,16 @@ def empty_database(_database, tmp_path):
     """A fresh MLflow database in ``tmp_path / "runs"``, copied, since creating one takes seconds."""
     (tmp_path / "runs").mkdir(exist_ok=True)
     return shutil.copy(_database, tmp_path / "runs" / "mlflow.db")
+
+
+@pytest.fixture(scope="session")
+def c_engine():
+    """The C engine; tests that need it are skipped only where nothing could have built it."""
+    try:
+        return library.load()
+    except RequestError as missing:
+        try:
+            compile.find_compiler()
+        except compile.CompileError:
+            pytest.skip(str(missing))
+        raise

@@ -38,7 +38,7 @@ def problems(composer, *overrides, multirun=False) -> list[str]:
     [
         ("optimizer=admw", "optimizer=admw: no such option; did you mean adamw or adam?"),
         ("experiment=finetune_digit", "did you mean finetune_digits"),
-        ("target=esp32", "target=esp32: no such option; known: rp2040, stm32f407, stm32f746"),
+        ("target=esp32", "target=esp32: no such option; known: cortex_m0plus, cortex_m3, cortex_m33, rp2040, "),
         ("plicy=static", "plicy=static: no such key; did you mean policy"),
         ("datset.subset.train=3", "no such key; did you mean dataset.subset.train"),
         ("trainer.epoch=3", "trainer.epoch=3: no such key; did you mean trainer.epochs"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tinyprop.backends.measurements import Executed, Measurements
 from tinyprop.sparse import LayerStatistics
 
 
@@ -20,10 +21,12 @@ class Epoch:
     Attributes:
         loss: mean over the samples, each taken before the update that it took part in.
         layers: statistics of each sparse layer by name, in the order of execution.
+        executed: what a microcontroller executed, where the backend is one.
     """
 
     loss: float
     layers: dict[str, LayerStatistics]
+    executed: Executed | None = None
 
 
 class Backend(Protocol):
@@ -61,3 +64,6 @@ class Backend(Protocol):
 
     def plain_module(self) -> nn.Module:
         """The trained network as a plain PyTorch module on the CPU, in evaluation mode."""
+
+    def measurements(self) -> Measurements | None:
+        """What training takes on a microcontroller, as far as it was trained; None where the backend is none."""

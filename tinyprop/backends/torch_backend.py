@@ -114,6 +114,9 @@ class TorchTraining:
         densify(plain)
         return plain.cpu().eval()
 
+    def measurements(self) -> None:
+        return None
+
     def _on_device(self, x: NDArray[np.float32], target: NDArray[Any]) -> tuple[Tensor, Tensor]:
         """The training data as tensors, moved once: indexing them is several times faster than a data loader."""
         if self._resident is None or self._resident[0] is not x or self._resident[1] is not target:

@@ -12,6 +12,7 @@ from types import FrameType
 
 VERBS = {
     "train": "train one network, or a sweep of them",
+    "export": "take a trained network to a microcontroller, as a C project",
     "data": "list, download and verify datasets",
     "presets": "list what can be configured, and show it",
     "ui": "look at the runs in MLflow, in the browser",

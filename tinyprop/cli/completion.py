@@ -68,6 +68,10 @@ def _answer(line: str) -> None:
         from tinyprop.cli.presets import candidates
 
         print("\n".join(name for name in candidates() if name.startswith(words[-1])))
+    elif words[1] == "export":
+        from tinyprop.cli.export import candidates as of_export
+
+        print("\n".join(of_export(words[2:])))
 
 
 def _overrides(words: list[str]) -> list[str]:

@@ -68,6 +68,8 @@ def examine(runs_dir: Path, data_dir: str) -> Iterator[Check]:
     yield _python()
     yield from _packages()
     yield _torch()
+    yield _engine()
+    yield _renode()
     yield _librosa()
     yield _writable(runs_dir)
     yield _database(runs_dir / "mlflow.db")
@@ -80,8 +82,8 @@ def examine(runs_dir: Path, data_dir: str) -> Iterator[Check]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyprop doctor",
-        description="Check Python, packages, torch, sound files, the directory of the runs, MLflow's\n"
-        "database and datasets. The exit status is 1 if something that every run needs\nis broken.",
+        description="Check Python, packages, torch, the C engine, sound files, the directory of the runs,\n"
+        "MLflow's database and datasets. The exit status is 1 if something that every run\nneeds is broken.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -158,6 +160,37 @@ def _torch() -> Check:
     return Check("torch", "ok", f"{torch.__version__}, {cuda}, threads: {torch.get_num_threads()}, cores: {cores}")
 
 
+def _engine() -> Check:
+    """The C engine: whether a build of these sources is there and loads."""
+    from tinyprop.engine import compile, library
+    from tinyprop.errors import RequestError
+
+    name = "C engine"
+    try:
+        path = library.find()
+        library.load()
+    except RequestError as error:
+        found, _, advice = str(error).partition("; ")
+        return Check(name, "missing", found, f"{advice}; needed for backend=native")
+    try:
+        compiler = " ".join(compile.find_compiler())
+    except compile.CompileError:
+        compiler = "none"
+    return Check(name, "ok", f"{path.name}, C compiler: {compiler}")
+
+
+def _renode() -> Check:
+    """Renode: where it is; it is not started, which takes seconds."""
+    from tinyprop.backends import renode_process
+    from tinyprop.errors import RequestError
+
+    try:
+        return Check("Renode", "ok", str(renode_process.find(None)))
+    except RequestError as error:
+        found = "not installed" if renode_process.VARIABLE not in os.environ else str(error).partition(";")[0]
+        return Check("Renode", "missing", found, f"{renode_process.HOW_TO_GET}; needed for backend=renode")
+
+
 def _librosa() -> Check:
     try:
         import librosa  # noqa: F401
@@ -231,6 +264,20 @@ def _extras() -> Iterator[Check]:
     launcher = _version("hydra-joblib-launcher")
     advice = "" if launcher else "pip install 'tinyprop[joblib]' for sweeps in parallel"
     yield Check("joblib launcher", "ok" if launcher else "missing", launcher or "not installed", advice)
+    yield _unicorn()
+
+
+def _unicorn() -> Check:
+    """The simulator of microcontrollers, and the images that run in it."""
+    from tinyprop.engine import images
+
+    lacking = [package for package in ("unicorn", "capstone") if _version(package) is None]
+    if lacking:
+        advice = "pip install 'tinyprop[unicorn]' for backend=unicorn"
+        return Check("Unicorn", "missing", f"not installed: {', '.join(lacking)}", advice)
+    if images.stale():
+        return Check("Unicorn", "missing", "firmware images of other sources than these", images.REBUILD)
+    return Check("Unicorn", "ok", f"{_version('unicorn')}, firmware images: {', '.join(images.CORES)}")
 
 
 def _space(runs_dir: Path) -> Check:

@@ -63,4 +63,4 @@ def of_validation(error: ValidationError) -> list[str]:
     return problems
 
 
-_CHOICES = ("dataset", "model", "policy", "optimizer")
+_CHOICES = ("dataset", "model", "policy", "optimizer", "backend")

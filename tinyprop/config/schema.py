@@ -7,17 +7,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from tinyprop.backends.engine_settings import EngineBackend
+from tinyprop.backends.native_settings import NativeBackend
+from tinyprop.backends.renode_settings import RenodeBackend
 from tinyprop.backends.torch_settings import TorchBackend
+from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.cost.target import Target
 from tinyprop.datasets import DatasetSettings
+from tinyprop.errors import InvalidSettings
 from tinyprop.models import AnyModel
 from tinyprop.sparse.policies import AnyPolicy
 from tinyprop.tracking.identity import config_hash, run_name
 from tinyprop.tracking.settings import TrackingSettings
 from tinyprop.training.optimizer import AnyOptimizer
 from tinyprop.training.settings import Trainer
+
+
+AnyBackend = TorchBackend | NativeBackend | UnicornBackend | RenodeBackend
 
 
 class _Strict(BaseModel):
@@ -45,7 +53,7 @@ class RunConfig(_Strict):
     policy: Annotated[AnyPolicy, Field(discriminator="name")]
     optimizer: Annotated[AnyOptimizer, Field(discriminator="name")]
     trainer: Trainer
-    backend: TorchBackend
+    backend: Annotated[AnyBackend, Field(discriminator="name")]
     target: Target
     seed: int = Field(ge=0, lt=2**32)
     runs_dir: str = Field(min_length=1)
@@ -66,6 +74,16 @@ class RunConfig(_Strict):
     def plain(self) -> dict[str, Any]:
         """The configuration as nested JSON values."""
         return self.model_dump(mode="json")
+
+    @field_validator("backend", mode="after")
+    @classmethod
+    def _can_run_the_rest(cls, backend: AnyBackend, others: ValidationInfo) -> AnyBackend:
+        """Refused here rather than once all is read, so that it comes with every other problem."""
+        if isinstance(backend, EngineBackend):
+            parts = {part: others.data.get(part) for part in ("model", "policy", "optimizer", "trainer")}
+            if refused := list(backend.refusals(backend.name, **parts)):
+                raise InvalidSettings(refused)
+        return backend
 
     @model_validator(mode="after")
     def _one_beginning(self) -> RunConfig:

@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyprop.report.microcontroller import microcontroller_rows
+
 SHARES = ("test_accuracy", "test_balanced_accuracy", "validation_accuracy", "initial_test_accuracy")
 """Metrics that are shares of 1 and shown in per cent."""
 _METRICS = {
@@ -38,7 +40,7 @@ def run_summary(result: Mapping[str, Any]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False, title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for section in (_outcome(result), _layers(result), _work(result)):
+    for section in (_outcome(result), _layers(result), _work(result), microcontroller_rows(result.get("mcu"))):
         for name, value in section:
             table.add_row(Text(name), Text(value))
         if table.row_count:

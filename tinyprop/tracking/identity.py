@@ -14,6 +14,8 @@ _OUTSIDE = (
     ("dataset", "root"),  # where data comes from; what it holds is checked by its fingerprint
     ("trainer", "resume"),  # how a result is come by
     ("trainer", "force"),
+    ("backend", "path"),
+    ("backend", "time_limit_s"),
 )
 """Keys that say where and how, but not what."""
 

@@ -99,6 +99,8 @@ def fit(
             if trainer.test_every_epoch:
                 row |= _named("test", evaluated(backend, dataset.test, dataset, state.epoch))
             row |= _layer_columns(epoch.layers) | _mac_columns(macs_of(epoch.layers, config.optimizer))
+            if epoch.executed is not None:
+                row |= {f"mcu.{name}": value for name, value in epoch.executed.a_step(by_layer=False).items()}
             for name, layer in epoch.layers.items():
                 state.totals[name] = state.totals[name] + layer if name in state.totals else layer
             state.history.append(row)

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from tinyprop.backends import renode_process
+from tinyprop.backends.board_settings import BoardBackend
 from tinyprop.backends.contract import Backend
+from tinyprop.backends.engine_training import require_layers
+from tinyprop.backends.native import NativeTraining
+from tinyprop.backends.native_settings import NativeBackend
+from tinyprop.backends.renode_backend import RenodeTraining
+from tinyprop.backends.renode_settings import RenodeBackend
 from tinyprop.backends.torch_backend import TorchTraining
+from tinyprop.backends.torch_settings import TorchBackend
+from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
+from tinyprop.engine import images
 from tinyprop.errors import RequestError
+from tinyprop.models import ResNet8
 from tinyprop.models.modules import build
+from tinyprop.models.specification import Loss, NetworkSpecification
 from tinyprop.training.checkpoint import initial_weights
 from tinyprop.training.metrics import LOSS_OF_TASK, outputs_of
+
+
+def require_ready(config: RunConfig) -> None:
+    """Find out before anything is loaded or trained whether this machine has what the backend needs.
+
+    Raises:
+        RequestError: a package or program is missing, or there is no up-to-date firmware image for the target's core.
+    """
+    if isinstance(config.backend, UnicornBackend):
+        for package in ("unicorn", "capstone"):
+            if find_spec(package) is None:
+                raise RequestError(
+                    f"backend=unicorn needs the package {package}, which is not installed: "
+                    "pip install 'tinyprop[unicorn]'"
+                )
+    if isinstance(config.backend, RenodeBackend):
+        renode_process.find(config.backend.path)
+    if isinstance(config.backend, BoardBackend):
+        core = images.core_of(config.target.core)
+        if core.fpu and not config.target.fpu:
+            raise RequestError(f"target.fpu=false: the firmware image for {core.name} computes with the core's FPU")
+        images.load(core)
 
 
 def open_backend(config: RunConfig, dataset: Dataset, init_from: str | None) -> tuple[Backend, int]:
@@ -28,16 +63,64 @@ def open_backend(config: RunConfig, dataset: Dataset, init_from: str | None) -> 
     if init_from is not None:
         _initialise(module, config, init_from)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    backend = TorchTraining(
-        module,
-        policy=config.policy,
-        optimizer=config.optimizer,
-        loss=loss,
-        batch_size=config.trainer.batch_size,
-        input_shape=dataset.input_shape,
-        device=_device(config.trainer.device),
-    )
-    return backend, parameters
+    return _backend(config, dataset, module, loss), parameters
+
+
+def _backend(config: RunConfig, dataset: Dataset, module: nn.Module, loss: Loss) -> Backend:
+    match config.backend:
+        case TorchBackend():
+            return TorchTraining(
+                module,
+                policy=config.policy,
+                optimizer=config.optimizer,
+                loss=loss,
+                batch_size=config.trainer.batch_size,
+                input_shape=dataset.input_shape,
+                device=_device(config.trainer.device),
+            )
+        case NativeBackend() as settings:
+            return NativeTraining(
+                module,
+                _specification(config, dataset, loss),
+                policy=config.policy,
+                optimizer=config.optimizer,
+                batch_size=config.trainer.batch_size,
+                settings=settings,
+            )
+        case UnicornBackend() as settings:
+            from tinyprop.backends.unicorn_backend import UnicornTraining  # its packages are optional
+
+            return UnicornTraining(
+                module,
+                _specification(config, dataset, loss),
+                policy=config.policy,
+                optimizer=config.optimizer,
+                batch_size=config.trainer.batch_size,
+                settings=settings,
+                target=config.target,
+            )
+        case RenodeBackend() as settings:
+            return RenodeTraining(
+                module,
+                _specification(config, dataset, loss),
+                policy=config.policy,
+                optimizer=config.optimizer,
+                batch_size=config.trainer.batch_size,
+                settings=settings,
+                target=config.target,
+            )
+
+
+def _specification(config: RunConfig, dataset: Dataset, loss: Loss) -> NetworkSpecification:
+    """The network in layers that the C engine knows.
+
+    Raises:
+        RequestError: one of them it does not know.
+    """
+    assert not isinstance(config.model, ResNet8), "refused with the configuration"
+    specification = config.model.specification(dataset.input_shape, outputs_of(dataset), loss)
+    require_layers(config.backend.name, specification, config.model.name)
+    return specification
 
 
 def _initialise(module: nn.Module, config: RunConfig, source: str) -> None:

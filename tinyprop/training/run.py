@@ -21,7 +21,7 @@ from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
 from tinyprop.training.fit import FitState, Row, evaluated, fit
 from tinyprop.training.holdout import hold_out
-from tinyprop.training.prepare import open_backend
+from tinyprop.training.prepare import open_backend, require_ready
 from tinyprop.training.tracked import begun, describe_dataset, resumed
 
 _RELEASE_LIMIT = 5.0
@@ -177,6 +177,7 @@ class _Run:
 
     def _train(self, tracked: TrackedRun, earlier: dict[str, Any] | None) -> result.Result:
         config = self._config
+        require_ready(config)
         dataset = datasets.load(config.dataset, self._progress)
         describe_dataset(tracked, config, dataset)
         if earlier is not None and earlier["dataset_fingerprint"] != dataset.fingerprint:
@@ -234,6 +235,10 @@ class _Run:
             tracked.log_model(backend.plain_module(), dataset.test.x[:2])
         outcome = result.outcome(config, dataset, state, metrics, parameters)
         outcome["initial_weights"] = initial_weights
+        measured = backend.measurements()
+        if measured is not None:
+            outcome["mcu"] = measured.as_dict()
+            tracked.log_epoch(state.epoch, {f"mcu.{name}": value for name, value in measured.numbers().items()})
         tracked.log_epoch(
             state.epoch,
             {

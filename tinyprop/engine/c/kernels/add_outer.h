@@ -1,4 +1,5 @@
-/* A vector added to rows of a matrix: the weight gradient, or with a negative scale the gradient and SGD's update in one.
+/* A vector added to rows of a matrix: the weight gradient, or with a negative scale the gradient and SGD's update
+ * in one.
  *
  *     m[index[k] - base][i] += (scale g[index[k]]) x[i]        0 <= k < count, 0 <= i < length
  *

@@ -54,7 +54,7 @@
 void tp_add_rows(float *y, const float *m, uint32_t length, const uint16_t *index, uint32_t base, uint32_t count,
                  const float *g) {
     for (uint32_t k = 0; k < count; k += ROWS) {
-        uint32_t blocks = length / 8, rest = length % 8;
+        uint32_t blocks = length / TP_LANES, rest = length % TP_LANES;
         float *to = y;
         const float *m0 = m, *m1 = m, *m2 = m, *m3 = m;
         register float f0 __asm__("s24") = 0, f1 __asm__("s25") = 0, f2 __asm__("s26") = 0, f3 __asm__("s27") = 0;

@@ -23,7 +23,7 @@ typedef struct tp_run {
 } tp_run;
 
 /* The stretches of x, in order, and their number: at most length / 16 + 1. Only blocks of eight are looked at; the last
- * length % 8 numbers are never left out. */
+ * length % 8 numbers are never left out. length is below 8 * 65536. */
 uint32_t tp_find_runs(const float *x, uint32_t length, tp_run *runs);
 
 /* The same for one sample, leaving out what is zero: the same bits, since adding a zero changes no sum. */

@@ -14,7 +14,6 @@
     "vmul.f32 s24, s24, s0\n vmul.f32 s25, s25, s1\n vmul.f32 s26, s26, s2\n vmul.f32 s27, s27, s3\n"                  \
     "vmul.f32 s28, s28, s4\n vmul.f32 s29, s29, s5\n vmul.f32 s30, s30, s6\n vmul.f32 s31, s31, s7\n"
 
-#define SKIP(from) "add %[" from "], %[" from "], %[n], lsl #5\n"
 #define LOAD "vldmia %[x]!, {s0-s7}\n"
 #define FIRST                                                                                                          \
     "vldmia %[w0]!, {s24-s31}\n" PRODUCTS                                                                              \
@@ -38,11 +37,11 @@
 /* One number of the short last block, into the lanes `a` and `b`. */
 #define ONE_OF_FIRST(a, b)                                                                                             \
     "vldmia %[x]!, {s0}\n vldmia %[w0]!, {s24}\n vmul.f32 s24, s24, s0\n"                                              \
-    "subs %[rest], %[rest], #1\n vadd.f32 " a ", " a ", s24\n beq 6f\n"
+    "subs %[rest], #1\n vadd.f32 " a ", " a ", s24\n beq 6f\n"
 #define ONE_OF_BOTH(a, b)                                                                                              \
     "vldmia %[x]!, {s0}\n vldmia %[w0]!, {s24}\n vldmia %[w1]!, {s25}\n"                                               \
     "vmul.f32 s24, s24, s0\n vmul.f32 s25, s25, s0\n"                                                                  \
-    "subs %[rest], %[rest], #1\n vadd.f32 " a ", " a ", s24\n vadd.f32 " b ", " b ", s25\n beq 6f\n"
+    "subs %[rest], #1\n vadd.f32 " a ", " a ", s24\n vadd.f32 " b ", " b ", s25\n beq 6f\n"
 
 /* The sum of the lanes. A zero is added because lanes that began as products may all be -0, where sums from 0 are +0.
  */
@@ -58,9 +57,24 @@
     "vadd.f32 s8, s8, s0\n vadd.f32 s16, s16, s0\n"
 
 /* clang-format off */
-/* Labels: 1 the next block, 2 the block after it, 3 the end of a stretch, 4 a further stretch, 5 the short last block,
- * 6 the sum. An odd number of blocks enters at 2. */
-#define DOT(LANES, BLOCK, ONE, SUM)                                                                                    \
+/* Go to block number n. */
+#define GO                                                                                                             \
+    "add %[x], %[all_x], %[n], lsl #5\n add %[w0], %[all_w0], %[n], lsl #5\n add %[w1], %[all_w1], %[n], lsl #5\n"
+
+/* From one stretch to the next, and from the last to the short last block. */
+#define STRETCHES                                                                                                      \
+    "cmp %[next], %[end]\n beq 5f\n"                                                                                   \
+    "ldrh %[n], [%[next]], #2\n"                                                                                       \
+    GO                                                                                                                 \
+    "ldrh %[n], [%[next]], #2\n b 4b\n"                                                                                \
+    "5: ldr %[n], %[whole]\n"                                                                                          \
+    GO
+#define STRETCH_OPERANDS                                                                                               \
+    [all_x] "r"(x), [all_w0] "r"(w), [all_w1] "r"(w + length), [end] "r"(part.end), [whole] "m"(whole)
+
+/* Labels: 0 the first block, 1 the next, 2 the one after it, 3 the end of a stretch, 4 a further stretch, 6 the sum.
+ * An odd number of blocks enters at 2. */
+#define DOT(LANES, BLOCK, STRETCHES, ONE, SUM, ...)                                                                    \
     __asm__ volatile(                                                                                                  \
         "cmp %[n], #0\n bne 0f\n"                                                                                      \
         "vmov s8, s9, %[n], %[n]\n vmov s10, s11, %[n], %[n]\n vmov s12, s13, %[n], %[n]\n"                            \
@@ -75,37 +89,41 @@
         "2:\n"                                                                                                         \
         LOAD BLOCK                                                                                                     \
         "subs %[n], #1\n bne 1b\n"                                                                                     \
-        "3: cmp %[next], %[end]\n beq 5f\n"                                                                            \
-        "ldrh %[n], [%[next]], #2\n sub %[n], %[at]\n add %[at], %[n]\n"                                               \
-        SKIP("x") SKIP("w0") SKIP("w1")                                                                                \
-        "ldrh %[n], [%[next]], #2\n add %[at], %[n]\n b 4b\n"                                                          \
-        "5: cmp %[rest], #0\n beq 6f\n sub %[n], %[whole], %[at]\n"                                                    \
-        SKIP("x") SKIP("w0") SKIP("w1")                                                                                \
+        "3:\n"                                                                                                         \
+        STRETCHES                                                                                                      \
+        "cmp %[rest], #0\n beq 6f\n"                                                                                   \
         ONE("s8", "s16") ONE("s9", "s17") ONE("s10", "s18") ONE("s11", "s19") ONE("s12", "s20") ONE("s13", "s21")      \
         ONE("s14", "s22")                                                                                              \
         "6:\n"                                                                                                         \
         SUM                                                                                                            \
-        : [x] "+&r"(from), [w0] "+&r"(w0), [w1] "+&r"(w1), [n] "+&r"(n), [next] "+&r"(next), [at] "+&r"(at),           \
-          [rest] "+&r"(rest), "=&t"(sum0), "=&t"(sum1)                                                                 \
-        : [end] "r"(part.end), [whole] "r"(length / TP_LANES)                                                          \
+        : [x] "+&r"(from), [w0] "+&r"(w0), [w1] "+&r"(w1), [n] "+&r"(n), [next] "+&r"(next), [rest] "+&r"(rest),  \
+          "=&t"(sum0), "=&t"(sum1)                                                                                     \
+        : __VA_ARGS__                                                                                                  \
         : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s9", "s10", "s11", "s12", "s13", "s14",     \
           "s15", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30",     \
           "s31")
 /* clang-format on */
 
+/* With a constant `whole_vector` there is one stretch, of all blocks. */
 static inline __attribute__((always_inline)) void dot(const float *w, const float *b, uint32_t rows, uint32_t length,
-                                                      const float *x, float *y, stretches part) {
-    w += part.first * TP_LANES;
+                                                      const float *x, float *y, stretches part, int whole_vector) {
+    const uint32_t whole = length / TP_LANES;
     for (uint32_t j = 0; j < rows; j += 2, w += 2 * length) {
-        const float *from = x + part.first * TP_LANES, *w0 = w, *w1 = w + length;
+        const float *from = x + part.first * TP_LANES, *w0 = w + part.first * TP_LANES, *w1 = w0 + length;
         const tp_run *next = part.next;
-        uint32_t n = part.blocks, at = part.first + n, rest = length % TP_LANES;
+        uint32_t n = part.blocks, rest = length % TP_LANES;
         register float sum0 __asm__("s8"), sum1 __asm__("s16");
-        if (j + 1 < rows) {
-            DOT(FIRST_LANES SECOND_LANES, FIRST SECOND, ONE_OF_BOTH, SUM_OF_BOTH);
-            y[j + 1] = b ? sum1 + b[j + 1] : sum1;
+        if (j + 1 == rows) {
+            if (whole_vector)
+                DOT(FIRST_LANES, FIRST, "", ONE_OF_FIRST, SUM_OF_FIRST);
+            else
+                DOT(FIRST_LANES, FIRST, STRETCHES, ONE_OF_FIRST, SUM_OF_FIRST, STRETCH_OPERANDS);
         } else {
-            DOT(FIRST_LANES, FIRST, ONE_OF_FIRST, SUM_OF_FIRST);
+            if (whole_vector)
+                DOT(FIRST_LANES SECOND_LANES, FIRST SECOND, "", ONE_OF_BOTH, SUM_OF_BOTH);
+            else
+                DOT(FIRST_LANES SECOND_LANES, FIRST SECOND, STRETCHES, ONE_OF_BOTH, SUM_OF_BOTH, STRETCH_OPERANDS);
+            y[j + 1] = b ? sum1 + b[j + 1] : sum1;
         }
         y[j] = b ? sum0 + b[j] : sum0;
     }
@@ -114,12 +132,12 @@ static inline __attribute__((always_inline)) void dot(const float *w, const floa
 void tp_dot(const float *w, const float *b, uint32_t rows, uint32_t length, const float *const *x, float *const *y,
             uint32_t samples) {
     for (uint32_t s = 0; s < samples; ++s)
-        dot(w, b, rows, length, x[s], y[s], all_blocks(length));
+        dot(w, b, rows, length, x[s], y[s], all_blocks(length), 1);
 }
 
 void tp_dot_runs(const float *w, const float *b, uint32_t rows, uint32_t length, const float *x, const tp_run *runs,
                  uint32_t run_count, float *y) {
-    dot(w, b, rows, length, x, y, blocks_of_runs(runs, run_count));
+    dot(w, b, rows, length, x, y, blocks_of_runs(runs, run_count), 0);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* Ranking: see select.h. Three ways, each exact, for more and more entries to keep. */
+/* Ranking: see select.h. Three ways, each exact: a sorted list for few entries, a bound guessed from a sample for a
+ * small share, a selection among all otherwise. */
 #include "select.h"
 
 #define FEW 8u     /* entries up to which the sorted list is less work */
@@ -126,7 +127,7 @@ static uint32_t collect(const float *g, uint32_t n, uint32_t bound, uint32_t *ra
 }
 
 /* By a bound that a sample suggests: only what exceeds it is ranked. False where the bound was a bad one, or where only
- * some of several equals are to be kept. */
+ * some of several equals are to be kept. k is above FEW and n at least 2 SAMPLE, so `index` has room for `few`. */
 static OUTLINED int keep_by_bound(const float *g, uint32_t n, uint32_t k, uint16_t *index, uint32_t *rank) {
     const uint32_t step = n / SAMPLE | 1, few = k / step + MARGIN;
     uint32_t count, threshold;

@@ -2,6 +2,7 @@
 #ifndef TP_STRETCHES_H
 #define TP_STRETCHES_H
 
+#include "config.h"
 #include "dot.h"
 
 #include <stddef.h>
@@ -12,7 +13,7 @@ typedef struct stretches {
 } stretches;
 
 static inline stretches all_blocks(uint32_t length) {
-    return (stretches){0, length / 8, 0, 0};
+    return (stretches){0, length / TP_LANES, 0, 0};
 }
 
 static inline stretches blocks_of_runs(const tp_run *runs, uint32_t count) {

@@ -1,0 +1,19 @@
+"""Settings that all simulated boards share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyprop.backends.engine_settings import EngineBackend
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardBackend(EngineBackend):
+    """What simulated boards share.
+
+    Attributes:
+        require_fit: refuse to train what does not fit the target's memory; otherwise it is trained in memory that the
+            target does not have, and the result says so.
+    """
+
+    require_fit: bool = False

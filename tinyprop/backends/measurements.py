@@ -1,0 +1,131 @@
+"""What training takes on a microcontroller: instructions, modelled cycles, memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tinyprop.cost.target import Target
+
+PHASES = ("forward", "select", "input_gradient", "weight_gradient", "update", "other")
+"""Of a training step. The weight gradient has the update in it where both are one; ``other`` is what goes on around
+batches."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What some training steps executed, added up.
+
+    Attributes:
+        steps, samples: that were counted.
+        instructions: executed, by layer and phase, as ``fc1.forward``; ``loss`` is a layer too.
+        cycles: modelled cycles, likewise.
+        stack: the most that was used of it, in bytes.
+    """
+
+    steps: int = 0
+    samples: int = 0
+    instructions: Mapping[str, int] = field(default_factory=dict)
+    cycles: Mapping[str, float] = field(default_factory=dict)
+    stack: int = 0
+
+    def __add__(self, other: Executed) -> Executed:
+        return Executed(
+            self.steps + other.steps,
+            self.samples + other.samples,
+            Counter(self.instructions) + Counter(other.instructions),
+            {
+                key: self.cycles.get(key, 0.0) + other.cycles.get(key, 0.0)
+                for key in self.cycles.keys() | other.cycles.keys()
+            },
+            max(self.stack, other.stack),
+        )
+
+    def a_step(self, *, by_layer: bool = True) -> dict[str, float]:
+        """Means over the counted steps, under the keys of `Measurements.as_dict`; nothing where none was counted."""
+        if not self.steps:
+            return {}
+        found: dict[str, float] = {}
+        for quantity, counts in (("instructions", self.instructions), ("cycles", self.cycles)):
+            if not counts:
+                continue
+            means = {key: count / self.steps for key, count in sorted(counts.items())}
+            phases = {phase: sum(mean for key, mean in means.items() if _phase(key) == phase) for phase in PHASES}
+            found[f"{quantity}.step"] = sum(means.values())
+            found |= {f"{quantity}.{phase}": mean for phase, mean in phases.items()}
+            if by_layer:
+                found |= {f"{quantity}.{key}": mean for key, mean in means.items() if key not in PHASES}
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers in dicts, for a checkpoint."""
+        return {**asdict(self), "instructions": dict(self.instructions), "cycles": dict(self.cycles)}
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What training one network takes on one part.
+
+    Attributes:
+        executed: over the whole run.
+        counted: which steps were counted, in words.
+        cycle_model: where the modelled cycles come from; None where there are none.
+        ram: bytes by use; ``samples`` is the input of one micro-batch, ``static`` the program's own data.
+        flash: bytes by use; ``weights`` are the initial ones.
+    """
+
+    target: Target
+    simulator: str
+    executed: Executed
+    counted: str
+    cycle_model: str | None
+    ram: Mapping[str, int]
+    flash: Mapping[str, int]
+
+    @property
+    def ram_spare(self) -> int:
+        """Bytes of the target's SRAM that stay free; under 0 it does not fit."""
+        return self.target.sram_bytes - sum(self.ram.values())
+
+    @property
+    def flash_spare(self) -> int:
+        """Bytes of the target's flash that stay free; under 0 it does not fit."""
+        return self.target.flash_bytes - sum(self.flash.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``mcu`` of ``result.json``: flat.
+
+        ``instructions.<what>`` and ``cycles.<what>`` are means of a training step, the latter modelled; ``<what>`` is
+        ``step``, a phase, or a layer and a phase. ``ram.<use>`` and ``flash.<use>`` are bytes, with ``total``,
+        ``spare`` and ``fits``. ``milliseconds.step`` is the modelled time at the target's highest clock.
+        """
+        step = self.executed.a_step()
+        cycles = step.get("cycles.step")
+        return {
+            "simulator": self.simulator,
+            "target": self.target.name,
+            "core": self.target.core,
+            "counted": self.counted,
+            "counted_steps": self.executed.steps,
+            "cycle_model": self.cycle_model,
+            **step,
+            **({} if cycles is None else {"milliseconds.step": cycles / (1e3 * self.target.clock_mhz)}),
+            **{f"ram.{use}": size for use, size in self.ram.items()},
+            "ram.total": sum(self.ram.values()),
+            "ram.spare": self.ram_spare,
+            "ram.fits": self.ram_spare >= 0,
+            **{f"flash.{use}": size for use, size in self.flash.items()},
+            "flash.total": sum(self.flash.values()),
+            "flash.spare": self.flash_spare,
+            "flash.fits": self.flash_spare >= 0,
+        }
+
+    def numbers(self) -> dict[str, float]:
+        """What of `as_dict` is a number; whether something fits is 1 or 0."""
+        return {key: float(value) for key, value in self.as_dict().items() if isinstance(value, int | float)}
+
+
+def _phase(key: str) -> str:
+    return key.rsplit(".", 1)[-1]

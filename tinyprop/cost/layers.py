@@ -1,0 +1,168 @@
+"""The layers of a network as the C engine walks over them: sizes, patches, and what is written in place."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from tinyprop.engine.description import refused_layers
+from tinyprop.errors import RequestError
+from tinyprop.models.specification import Activation, Conv2d, Layer, Linear, NetworkSpecification, Pool2d, Shape
+
+Kind = Literal["linear", "conv2d", "relu", "sigmoid", "tanh", "max_pool", "average_pool", "flatten"]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What gathering the patches of one sample and one group of a convolution touches; padding is never copied.
+
+    Attributes:
+        rows, rows_outside: kernel rows inside and outside the image, over all positions.
+        taps: kernel places inside the image, over all positions.
+        copied, zeroed: numbers.
+    """
+
+    rows: int
+    rows_outside: int
+    taps: int
+    copied: int
+    zeroed: int
+
+
+@dataclass(frozen=True)
+class LayerGeometry:
+    """One layer for one sample. Attributes from ``rows`` on are 0 where the layer has no weights.
+
+    Attributes:
+        inputs, outputs: numbers of one sample.
+        channels: of the input.
+        windows: output positions of a convolution or pool, all channels of which are counted once.
+        kernel: side of a convolution's or pool's window.
+        in_place: an activation that overwrites its input, or a flatten.
+        gives_input_gradient: whether the backward pass goes on through it.
+        rows, length: of the weight matrix: output units or channels, and the inputs that one of them sees.
+        biases: 0 or rows.
+        depth: trainable layers between this one and the output.
+        gathered: patches are copied, for they do not lie in the image as they are.
+    """
+
+    name: str
+    kind: Kind
+    inputs: int
+    outputs: int
+    channels: int = 0
+    windows: int = 1
+    kernel: int = 1
+    in_place: bool = False
+    gives_input_gradient: bool = False
+    rows: int = 0
+    length: int = 0
+    biases: int = 0
+    groups: int = 1
+    depth: int = 0
+    gathered: bool = False
+    patches: Patches = Patches(0, 0, 0, 0, 0)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it has weights."""
+        return self.rows > 0
+
+    @property
+    def weights(self) -> int:
+        """Weights and biases."""
+        return self.rows * self.length + self.biases
+
+
+@lru_cache(maxsize=256)
+def layers_of(specification: NetworkSpecification) -> tuple[LayerGeometry, ...]:
+    """All layers in order.
+
+    Raises:
+        RequestError: the engine cannot run the network; says which layer and why.
+    """
+    for refusal in refused_layers(specification):
+        raise RequestError(f"no cost is known for {refusal}: the C engine cannot run it; backend=torch can")
+    kinds = [_kind(layer) for layer in specification.layers]
+    trainable = [index for index, kind in enumerate(kinds) if kind in ("linear", "conv2d")]
+    if not trainable:
+        raise RequestError("the network has no layer with weights to train")
+    found: list[LayerGeometry] = []
+    shape, may_overwrite = specification.input_shape, False
+    for index, (name, layer, after) in enumerate(specification.named_layers()):
+        is_activation = isinstance(layer, Activation)
+        in_place = kinds[index] == "flatten" or (is_activation and may_overwrite)
+        if kinds[index] != "flatten":
+            may_overwrite = not is_activation
+        found.append(
+            LayerGeometry(
+                name=name,
+                kind=kinds[index],
+                inputs=math.prod(shape),
+                outputs=math.prod(after),
+                in_place=in_place,
+                gives_input_gradient=index > trainable[0],
+                depth=sum(other > index for other in trainable),
+                **_windows(layer, shape, after),
+            )
+        )
+        shape = after
+    return tuple(found)
+
+
+def _kind(layer: Layer) -> Kind:
+    match layer:
+        case Linear():
+            return "linear"
+        case Conv2d():
+            return "conv2d"
+        case Activation(kind=activation):
+            return activation
+        case Pool2d(kind="max"):
+            return "max_pool"
+        case Pool2d():
+            return "average_pool"
+        case _:
+            return "flatten"
+
+
+def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, object]:
+    match layer:
+        case Linear():
+            return {"rows": layer.out_features, "length": layer.in_features, "biases": layer.out_features}
+        case Conv2d():
+            each = layer.in_channels // layer.groups
+            is_whole_row = layer.kernel in (1, shape[2])
+            return {
+                "channels": shape[0],
+                "windows": after[1] * after[2],
+                "kernel": layer.kernel,
+                "rows": layer.out_channels,
+                "length": layer.kernel**2 * each,
+                "biases": layer.out_channels if layer.bias else 0,
+                "groups": layer.groups,
+                "gathered": layer.groups > 1 or layer.padding > 0 or not is_whole_row,
+                "patches": _patches(layer, shape, after, each),
+            }
+        case Pool2d():
+            return {"channels": shape[0], "windows": after[1] * after[2], "kernel": layer.kernel}
+        case _:
+            return {}
+
+
+def _patches(layer: Conv2d, shape: Shape, after: Shape, channels: int) -> Patches:
+    inside_rows, inside_columns = (
+        sum(_inside(position * layer.stride - layer.padding, layer.kernel, side) for position in range(positions))
+        for side, positions in zip(shape[1:], after[1:], strict=True)
+    )
+    rows, taps = inside_rows * after[2], inside_rows * inside_columns
+    all_rows = after[1] * after[2] * layer.kernel
+    copied = taps * channels
+    return Patches(rows, all_rows - rows, taps, copied, all_rows * layer.kernel * channels - copied)
+
+
+def _inside(start: int, kernel: int, side: int) -> int:
+    """Of a window's side, how many places lie within the image."""
+    return max(0, min(start + kernel, side) - max(start, 0))
