@@ -28,27 +28,27 @@ static void forward_linear(tp_network *network, const tp_layer *layer, uint32_t 
     }
 }
 
-/* One group at up to TP_TILE positions from (row, column) on. */
+/* One group at up to TP_TILE positions from (row, column) on, which move behind them. */
 static void forward_tile(tp_network *network, const tp_layer *layer, const float *image, float *output, uint32_t group,
-                         uint32_t position, uint32_t positions) {
+                         uint32_t *row, uint32_t *column, uint32_t positions) {
     const tp_geometry *g = &layer->geometry;
     const uint32_t rows = layer->rows / g->groups, first = group * rows;
     const float *weight = layer->weight + first * layer->length;
     const float *biases = layer->biases ? layer->weight + layer->rows * layer->length + first : NULL;
     const bool contiguous = tp_patch_is_contiguous(g);
-    uint32_t row = position / g->out_width, column = position % g->out_width;
     for (uint32_t t = 0; t < positions; t++) {
         float *patch = network->patch + t * layer->length;
         if (contiguous)
-            network->x[t] = image + (row * g->stride * g->width + column * g->stride) * g->channels;
+            network->x[t] = image + (*row * g->stride * g->width + *column * g->stride) * g->channels;
         else {
-            tp_gather_patch(image, g, group, row, column, patch);
+            tp_gather_patch(image, g, group, *row, *column, patch);
             network->x[t] = patch;
         }
-        network->y[t] = output + (position + t) * layer->rows + first;
-        if (++column == g->out_width) {
-            column = 0;
-            row++;
+        network->y[t] = output + first;
+        output += layer->rows;
+        if (++*column == g->out_width) {
+            *column = 0;
+            ++*row;
         }
     }
     if (!skips_zeros(network)) {
@@ -67,11 +67,14 @@ static void forward_convolution(tp_network *network, const tp_layer *layer, uint
     for (uint32_t s = 0; s < samples; s++) {
         float *output = layer->output + (size_t)s * layer->out_size;
         const float *image = tp_input_of(network, layer, s);
-        for (uint32_t group = 0; group < g->groups; group++)
+        for (uint32_t group = 0; group < g->groups; group++) {
+            uint32_t row = 0, column = 0;
             for (uint32_t position = 0; position < all; position += TP_TILE) {
                 const uint32_t left = all - position;
-                forward_tile(network, layer, image, output, group, position, left < TP_TILE ? left : TP_TILE);
+                forward_tile(network, layer, image, output + position * layer->rows, group, &row, &column,
+                             left < TP_TILE ? left : TP_TILE);
             }
+        }
     }
 }
 

@@ -116,6 +116,9 @@ void tp_backward_pass(tp_network *network, const tp_share *share);
 void tp_add_weight_gradient(tp_network *network, tp_layer *layer, const float *flow, float scale, float *sum,
                             uint32_t samples);
 
+/* Whether a layer's only selection of a batch tells which rows were added to, so that nothing is to be marked. */
+bool tp_counts_kept(const tp_network *network, const tp_layer *layer);
+
 /* Learn from the output gradients of a micro-batch; after the last of a batch, the layer's weights have moved. */
 void tp_update(tp_network *network, uint32_t l, const tp_share *share, const float *flow);
 

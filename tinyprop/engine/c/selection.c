@@ -58,7 +58,7 @@ static void skip_samples(tp_network *network, const tp_layer *layer, uint32_t sa
 }
 
 /* The kept channels of a convolution's gradient, as a list of all their entries. */
-static uint32_t keep_channels(tp_network *network, const tp_layer *layer, const float *g, uint32_t k, uint16_t *index) {
+static void keep_channels(tp_network *network, const tp_layer *layer, const float *g, uint32_t k, uint16_t *index) {
     const uint32_t channels = layer->rows, positions = layer->out_size / channels;
     for (uint32_t c = 0; c < channels; c++)
         network->norm[c] = 0.0f;
@@ -70,7 +70,6 @@ static uint32_t keep_channels(tp_network *network, const tp_layer *layer, const 
     for (uint32_t position = 1; position < positions; position++)
         for (uint32_t i = 0; i < k; i++)
             index[position * k + i] = (uint16_t)(index[i] + position * channels);
-    return k * positions;
 }
 
 static uint32_t without_zeros(const float *g, uint16_t *index, uint32_t kept) {
@@ -89,46 +88,63 @@ static uint32_t all_but_zeros(const float *g, uint32_t n, uint16_t *index) {
     return kept;
 }
 
-/* Keep what one sample's ratio allows; fills its list and returns how many of the ranked are kept. */
-static uint32_t keep(tp_network *network, const tp_layer *layer, uint32_t s, const float *g, float *ratio) {
+static bool any(const float *g, const uint16_t *index, uint32_t kept) {
+    for (uint32_t i = 0; i < kept; i++)
+        if (g[index[i]] != 0.0f)
+            return true;
+    return false;
+}
+
+/* Rank one sample's gradient and fill its list with the k largest. Nothing is kept of one that is all zero. */
+static uint32_t rank(tp_network *network, const tp_layer *layer, uint32_t s, const float *g, uint32_t k) {
     uint16_t *index = network->index + (size_t)s * network->most;
-    const bool skips_zeros = (network->options & TP_SKIP_ZEROS) != 0;
-    *ratio = 0.0f;
-    network->kept[s] = 0;
-    if (network->skipped[s])
-        return 0;
-    if (!layer->selects) {
-        *ratio = 1.0f;
-        network->kept[s] = skips_zeros ? all_but_zeros(g, layer->out_size, index) : TP_ALL;
-        return layer->ranked;
-    }
-    const float error = network->local_error[s];
-    if (error == 0.0f)
-        return 0;
-    uint32_t k = layer->ranked;
-    *ratio = 1.0f;
-    if (is_finite(error)) {
-        *ratio = tp_ratio(network, layer, error, *layer->local_error_max);
-        k = tp_count(network, *ratio, layer->ranked);
-    }
     const uint32_t each = layer->out_size / layer->ranked;
     if (k * each > network->most) /* an error that is no number asks for everything, which there may be no room for */
         k = network->most / each;
-    if (layer->ranked != layer->out_size) {
-        network->kept[s] = keep_channels(network, layer, g, k, index);
-    } else {
+    if (each > 1)
+        keep_channels(network, layer, g, k, index);
+    else
         tp_keep_largest(g, layer->out_size, layer->rows, k, index, network->rank);
-        network->kept[s] = k;
-    }
-    if (skips_zeros)
+    if (!any(g, index, k * each))
+        return 0;
+    network->kept[s] = k * each;
+    if ((network->options & TP_SKIP_ZEROS) != 0)
         network->kept[s] = without_zeros(g, index, network->kept[s]);
     return k;
+}
+
+/* Select from one sample's gradient, whose local error is 1 if it was not measured. */
+static void select_sample(tp_network *network, tp_layer *layer, uint32_t s, const float *g, float error) {
+    tp_statistics *statistics = &layer->statistics;
+    network->kept[s] = 0;
+    if (network->skipped[s])
+        return;
+    float ratio = 1.0f;
+    uint32_t k = layer->ranked;
+    if (!layer->selects) {
+        const bool skips_zeros = (network->options & TP_SKIP_ZEROS) != 0;
+        uint16_t *index = network->index + (size_t)s * network->most;
+        network->kept[s] = skips_zeros ? all_but_zeros(g, layer->out_size, index) : TP_ALL;
+    } else if (error != 0.0f) {
+        if (is_finite(error)) {
+            ratio = tp_ratio(network, layer, error, *layer->local_error_max);
+            k = tp_count(network, ratio, layer->ranked);
+        }
+        k = rank(network, layer, s, g, k);
+    } else {
+        k = 0;
+    }
+    if (k == 0)
+        return;
+    statistics->kept += k;
+    add(&statistics->ratio, &statistics->ratio_carry, ratio);
 }
 
 void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samples) {
     tp_layer *layer = &network->layer[l];
     const bool decides = layer->is_output && network->policy == TP_ADAPTIVE_SKIP;
-    const bool measures = layer->selects || decides || (network->options & TP_MEASURE_ERROR) != 0;
+    const bool follows_error = layer->selects && network->policy >= TP_ADAPTIVE;
+    const bool measures = follows_error || decides || (network->options & TP_MEASURE_ERROR) != 0;
     if (measures)
         measure(network, layer, flow, samples);
     if (decides)
@@ -136,11 +152,10 @@ void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samp
     tp_statistics *statistics = &layer->statistics;
     statistics->samples += samples;
     for (uint32_t s = 0; s < samples; s++) {
-        float ratio;
-        statistics->kept += keep(network, layer, s, flow + s * layer->out_size, &ratio);
-        add(&statistics->ratio, &statistics->ratio_carry, ratio);
+        const float error = measures ? network->local_error[s] : 1.0f;
+        select_sample(network, layer, s, flow + (size_t)s * layer->out_size, error);
         if (measures)
-            add(&statistics->local_error, &statistics->local_error_carry, network->local_error[s]);
+            add(&statistics->local_error, &statistics->local_error_carry, error);
 #ifdef TP_OBSERVED
         if (network->observer != NULL) {
             const bool all = network->kept[s] == TP_ALL;

@@ -103,8 +103,11 @@ static void adam_in_place(tp_network *network, uint32_t l, const tp_share *share
         tp_adam_outer(&step, layer->weight + at, layer->first + at, layer->second + at, a, x, layer->length);
         tp_adam(&step, layer->weight + b, layer->first + b, layer->second + b, &bias, 1);
     }
-    layer->statistics.kept_rows += kept.count;
     layer->begun = false;
+}
+
+bool tp_counts_kept(const tp_network *network, const tp_layer *layer) {
+    return network->batch == 1 && layer->kind == TP_LINEAR;
 }
 
 static void count_rows(tp_layer *layer) {
@@ -132,6 +135,9 @@ void tp_update(tp_network *network, uint32_t l, const tp_share *share, const flo
         return;
     if (layer->begun)
         finish(network, l, share);
-    count_rows(layer);
+    if (!tp_counts_kept(network, layer))
+        count_rows(layer);
+    else if (!network->skipped[0])
+        layer->statistics.kept_rows += tp_kept_of(network, layer, 0).count;
     layer->statistics.steps++;
 }

@@ -12,7 +12,8 @@ static void touch(tp_layer *layer, const tp_list *rows, uint32_t base, uint32_t 
 static void add_linear(tp_network *network, tp_layer *layer, uint32_t s, const float *g, float scale, float *sum) {
     const tp_list kept = tp_kept_of(network, layer, s);
     const float *x = tp_input_of(network, layer, s);
-    touch(layer, &kept, 0, 0);
+    if (!tp_counts_kept(network, layer))
+        touch(layer, &kept, 0, 0);
     if (layer->runs == NULL) {
         tp_add_outer(sum, layer->length, kept.index, 0, kept.count, g, scale, x);
         return;

@@ -14,6 +14,14 @@
 #define TP_SIMD 1
 #endif
 
+#if defined(__clang__)
+#define TP_NOT_UNROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__GNUC__)
+#define TP_NOT_UNROLLED _Pragma("GCC unroll 1")
+#else
+#define TP_NOT_UNROLLED
+#endif
+
 #define TP_LANES 8u /* partial sums of every long sum: see dot.h */
 
 #ifdef TP_HOST

@@ -1,11 +1,9 @@
 #include "elementary.h"
 
-#include <string.h>
-
 static float power_of_two(int32_t n) {
     const uint32_t bits = (uint32_t)(n + 127) << 23;
     float power;
-    memcpy(&power, &bits, sizeof power);
+    __builtin_memcpy(&power, &bits, sizeof power);
     return power;
 }
 

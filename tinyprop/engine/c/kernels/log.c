@@ -1,7 +1,5 @@
 #include "elementary.h"
 
-#include <string.h>
-
 float tp_log(float x) {
     if (!(x <= 3.4028235e38f)) /* infinite, or NaN */
         return x;
@@ -11,11 +9,11 @@ float tp_log(float x) {
         e = -23;
     }
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     e += (int32_t)(bits >> 23) - 127;
     bits = (bits & 0x007fffffu) | 0x3f800000u;
     float m;
-    memcpy(&m, &bits, sizeof m);
+    __builtin_memcpy(&m, &bits, sizeof m);
     if (m >= 1.41421356f) {
         m *= 0.5f;
         e += 1;

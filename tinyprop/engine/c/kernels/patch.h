@@ -18,7 +18,10 @@ typedef struct tp_geometry {
 } tp_geometry;
 
 /* Whether patches lie in the image as they are, so that nothing is to be copied. */
-bool tp_patch_is_contiguous(const tp_geometry *geometry);
+static inline bool tp_patch_is_contiguous(const tp_geometry *geometry) {
+    return geometry->groups == 1 && geometry->padding == 0 &&
+           (geometry->kernel == 1 || geometry->kernel == geometry->width);
+}
 
 /* Copy a patch out of an image. */
 void tp_gather_patch(const float *image, const tp_geometry *geometry, uint32_t group, uint32_t row, uint32_t column,

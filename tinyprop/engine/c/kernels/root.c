@@ -1,13 +1,11 @@
 #include "elementary.h"
 
-#include <string.h>
-
 #if !(defined(TP_HOST) || (defined(__ARM_FP) && (__ARM_FP & 4)))
 
 /* Digit by digit on integers: 25 bits of root, the last of which rounds. */
 float tp_root(float x) {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     if (!(x > 0.0f) || bits >= 0x7f800000u)
         return x < 0.0f ? (x - x) / (x - x) : x;
     int32_t exponent = (int32_t)(bits >> 23);
@@ -39,7 +37,7 @@ float tp_root(float x) {
     const uint32_t rounded = (root + 1u) >> 1; /* a root is never half way between two floats */
     bits = ((uint32_t)(exponent / 2 + 127) << 23) + rounded - 0x00800000u;
     float y;
-    memcpy(&y, &bits, sizeof y);
+    __builtin_memcpy(&y, &bits, sizeof y);
     return y;
 }
 
