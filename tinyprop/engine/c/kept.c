@@ -1,12 +1,5 @@
 #include "kept.h"
 
-tp_list tp_kept_of(const tp_network *network, const tp_layer *layer, uint32_t s) {
-    const uint32_t kept = network->kept[s];
-    if (kept == TP_ALL)
-        return (tp_list){NULL, layer->out_size};
-    return (tp_list){network->index + (size_t)s * network->most, kept};
-}
-
 /* The part that begins at the walk's base, if any of the list lies there. */
 static bool find_part(tp_walk *walk, uint32_t rows) {
     walk->here = (tp_list){walk->left.index, 0};

@@ -17,7 +17,12 @@ typedef struct tp_walk {
     uint32_t group, row, column;
 } tp_walk;
 
-tp_list tp_kept_of(const tp_network *network, const tp_layer *layer, uint32_t s);
+static inline tp_list tp_kept_of(const tp_network *network, const tp_layer *layer, uint32_t s) {
+    const uint32_t kept = network->kept[s];
+    if (kept == TP_ALL)
+        return (tp_list){NULL, layer->out_size};
+    return (tp_list){network->index + (size_t)s * network->most, kept};
+}
 
 /* Go to the first part, or to the next; false where there is none. */
 bool tp_first_part(tp_walk *walk, const tp_geometry *geometry, tp_list kept);

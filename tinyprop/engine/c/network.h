@@ -117,7 +117,9 @@ void tp_add_weight_gradient(tp_network *network, tp_layer *layer, const float *f
                             uint32_t samples);
 
 /* Whether a layer's only selection of a batch tells which rows were added to, so that nothing is to be marked. */
-bool tp_counts_kept(const tp_network *network, const tp_layer *layer);
+static inline bool tp_counts_kept(const tp_network *network, const tp_layer *layer) {
+    return network->batch == 1 && layer->kind == TP_LINEAR;
+}
 
 /* Learn from the output gradients of a micro-batch; after the last of a batch, the layer's weights have moved. */
 void tp_update(tp_network *network, uint32_t l, const tp_share *share, const float *flow);

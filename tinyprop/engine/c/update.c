@@ -106,10 +106,6 @@ static void adam_in_place(tp_network *network, uint32_t l, const tp_share *share
     layer->begun = false;
 }
 
-bool tp_counts_kept(const tp_network *network, const tp_layer *layer) {
-    return network->batch == 1 && layer->kind == TP_LINEAR;
-}
-
 static void count_rows(tp_layer *layer) {
     for (uint32_t row = 0; row < layer->rows; row++)
         layer->statistics.kept_rows += layer->touched[row];

@@ -7,6 +7,7 @@
 #ifndef TP_ACTIVATION_H
 #define TP_ACTIVATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void tp_relu(float *x, uint32_t n);

@@ -1,5 +1,7 @@
 /* The sum of magnitudes: see select.h. */
 #include "config.h"
+#ifndef TP_VFP
+
 #include "select.h"
 
 float tp_local_error(const float *g, uint32_t n) {
@@ -12,3 +14,5 @@ float tp_local_error(const float *g, uint32_t n) {
         lanes[l] += __builtin_fabsf(g[i + l]);
     return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
+
+#endif
