@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyprop.backends import renode_backend, renode_board, renode_process
-from tinyprop.backends.board_training import SAMPLED_STEPS
+from tinyprop.backends import renode_backend, renode_board, renode_process, renode_watch
 from tinyprop.backends.renode_backend import RenodeTraining
-from tinyprop.backends.renode_process import VARIABLE, RenodeError
+from tinyprop.backends.renode_process import VARIABLE
 from tinyprop.backends.renode_settings import RenodeBackend
+from tinyprop.backends.renode_watch import RenodeError
 from tinyprop.cli import doctor
 from tinyprop.config.composition import Composer
 from tinyprop.cost.target import Target
@@ -34,7 +34,7 @@ pytest.importorskip("capstone")
 from tinyprop.backends.unicorn_backend import UnicornTraining
 from tinyprop.backends.unicorn_settings import UnicornBackend
 
-SHAPE, CLASSES, SAMPLES, BATCH = (1, 4, 4), 3, 43, 5  # the last batch has 3 samples
+SHAPE, CLASSES, SAMPLES, BATCH = (1, 4, 4), 3, 53, 5  # the last batch has 3 samples
 STAND_IN = Path(__file__).with_name("renode_stand_in.py")
 FOUND = os.environ.get(VARIABLE, "renode")
 
@@ -124,14 +124,15 @@ def assert_same_counts(one, other):
     assert one.instructions.keys() == other.instructions.keys()
     differing = {part for part in one.instructions if one.instructions[part] != other.instructions[part]}
     assert differing == {"other"}
-    assert 0 < (other.instructions["other"] - one.instructions["other"]) / one.steps < 120
+    for executed in (one, other):
+        assert 0 < executed.instructions["other"] < 0.02 * sum(executed.instructions.values())
 
 
-@pytest.mark.parametrize("count", ["sampled", "all"])
-def test_renode_trains_to_the_bits_of_unicorn_and_counts_its_instructions(renode, scratch, count):
+@pytest.mark.parametrize(("count", "batch", "counted"), [("sampled", 1, 2), ("all", 5, 11)])
+def test_renode_trains_to_the_bits_of_unicorn_and_counts_its_instructions(renode, scratch, count, batch, counted):
     x, y = data()
-    ours = training(RenodeTraining, RenodeBackend(path=renode, count=count))
-    theirs = training(UnicornTraining, UnicornBackend(count=count))
+    ours = training(RenodeTraining, RenodeBackend(path=renode, count=count), batch_size=batch)
+    theirs = training(UnicornTraining, UnicornBackend(count=count), batch_size=batch)
     assert ours.memory == theirs.memory
     assert_same_training(ours, theirs)
     for number in range(2):
@@ -142,9 +143,10 @@ def test_renode_trains_to_the_bits_of_unicorn_and_counts_its_instructions(renode
         assert epoch.layers == reference.layers
         assert epoch.loss == pytest.approx(reference.loss, rel=1e-6)
         assert_same_counts(epoch.executed, reference.executed)
+        assert epoch.executed.steps == counted
         assert sum(advanced) == SAMPLES
-        assert len(advanced) > 4
-    assert ours.measurements().executed.steps == (2 * SAMPLED_STEPS if count == "sampled" else 18)
+        assert len(advanced) == -(-SAMPLES // batch)
+    assert ours.measurements().executed.steps == 2 * counted
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_renode_trains_to_the_bits_of_unicorn_and_counts_its_instructions(renode
         ("cortex-m0plus", {"policy": Static(ratio=0.3), "optimizer": Sgd(lr=0.1, momentum=0.9)}),
         ("cortex-m3", {"policy": AdaptiveSkip(skip_threshold=0.5)}),
         ("cortex-m7", {"policy": Dense(), "loss": "mean_squared_error"}),
-        ("cortex-m33", {"model": LeNet(), "shape": (1, 28, 28), "optimizer": Sgd(lr=0.1)}),
+        ("cortex-m33", {"model": LeNet(), "shape": (1, 16, 16), "optimizer": Sgd(lr=0.1)}),
     ],
 )
 def test_every_core_and_kind_of_network_trains_to_the_bits_of_unicorn(standing_in, core, changed):
@@ -195,7 +197,7 @@ def test_divergence_is_told_with_its_step_and_leaves_the_weights_from_before(sta
     ours = training(RenodeTraining, RenodeBackend(path=standing_in))
     theirs = training(UnicornTraining, UnicornBackend(count="all"))
     for backend in (ours, theirs):
-        with pytest.raises(DivergenceError, match=r"in epoch 1, step 3 of 9"):
+        with pytest.raises(DivergenceError, match=r"in epoch 1, step 3 of 11"):
             epoch_of(backend, 0, x, y)
     assert_same_training(ours, theirs)
 
@@ -220,9 +222,7 @@ def test_a_program_that_takes_too_long_ends_with_the_script(renode, scratch, mon
     monkeypatch.setattr(renode_backend, "_MOST_BESIDES", 1)
     monkeypatch.setattr(renode_board, "slices", lambda budget: [1000])
     monkeypatch.setattr("tinyprop.backends.renode_script.slices", lambda budget: [1000])
-    with pytest.raises(
-        RenodeError, match=r"simulated 1\.\d+e\+03 instructions, which should have been more than enough"
-    ):
+    with pytest.raises(RenodeError, match=r"simulated \S+ instructions, which should have been more than enough"):
         training(RenodeTraining, RenodeBackend(path=renode))
 
 
@@ -256,7 +256,7 @@ def test_a_hang_is_ended_with_all_its_processes_when_its_time_is_up(standing_in,
 
 
 def test_a_renode_without_a_sign_of_life_is_ended_before_its_time_is_up(standing_in, scratch, monkeypatch):
-    monkeypatch.setattr(renode_process, "_START_S", 0.1)
+    monkeypatch.setattr(renode_watch, "_START_S", 0.1)
     monkeypatch.setenv("STAND_IN", "hang")
     with pytest.raises(RenodeError, match=r"was ended after \d s without a sign of life"):
         training(RenodeTraining, RenodeBackend(path=standing_in))
@@ -286,6 +286,14 @@ def test_without_renode_a_run_is_refused_before_anything_is_loaded_and_says_how_
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(RequestError, match=rf"TINYPROP_RENODE={tmp_path} is no program that can be started"):
         renode_process.find(None)
+
+
+def test_a_program_for_another_machine_is_a_wrong_request(tmp_path, scratch):
+    program = tmp_path / "renode"
+    program.write_bytes(b"\x7fELF of some other machine")
+    program.chmod(0o755)
+    with pytest.raises(RequestError, match=rf"^{program} cannot be started \(Exec format error\); .*renode\.io"):
+        training(RenodeTraining, RenodeBackend(path=str(program)))
 
 
 def test_renode_is_found_by_path_then_by_the_environment_then_on_the_path(tmp_path, monkeypatch):

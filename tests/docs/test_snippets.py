@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from tinyprop import cli
-from tinyprop.cli import data, doctor, train, ui
+from tinyprop.cli import data, doctor, export, train, ui
 from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_job import register_resolvers
 from tinyprop.datasets.subset import Subset
@@ -68,6 +68,8 @@ def accept(command: str) -> None:
     if verb in ("-h", "--help", "--version", "VERB") or "--help" in arguments:
         return
     assert verb in cli.VERBS, f"no verb {verb}"
+    if verb == "export" and not arguments:
+        return  # spoken of, not called
     if verb == "train":
         parsed, _ = train._parse(arguments)
         composer = _composer(parsed.config_dir)
@@ -78,7 +80,7 @@ def accept(command: str) -> None:
         with contextlib.redirect_stdout(open(os.devnull, "w")):
             assert cli.main([verb, *arguments]) == 0
     else:
-        {"data": data, "ui": ui, "doctor": doctor}[verb]._parser().parse_args(arguments)
+        {"data": data, "export": export, "ui": ui, "doctor": doctor}[verb]._parser().parse_args(arguments)
 
 
 @cache

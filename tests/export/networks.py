@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-import pytest
 
 from tinyprop import datasets
 from tinyprop.config.composition import Composer
@@ -55,6 +54,8 @@ def dataset_of(task: str) -> Dataset:
 def finished(name: str, *overrides: str) -> FinishedRun:
     """A run that has ended with the weights that it began with."""
     task, *others = NETWORKS[name]
+    if any(override.startswith("model=") for override in overrides):
+        others = [override for override in others if not override.startswith("model")]
     config = _composer().run_config(["dataset=digits", "trainer.batch_size=1", *others, *overrides])
     dataset = dataset_of(task)
     module = build(config.model, dataset.input_shape, outputs_of(dataset), LOSS_OF_TASK[dataset.task], seed=3)
@@ -63,9 +64,7 @@ def finished(name: str, *overrides: str) -> FinishedRun:
 
 def network(name: str, *overrides: str, samples: int = 8, batch_size: int | None = None) -> ExportedNetwork:
     """One of `NETWORKS`, ready to be exported."""
-    return network_of(
-        finished(name, *overrides), dataset_of(NETWORKS[name][0]), batch_size=batch_size, samples=samples
-    )
+    return network_of(finished(name, *overrides), dataset_of(NETWORKS[name][0]), batch_size=batch_size, samples=samples)
 
 
 @cache
@@ -85,8 +84,3 @@ def native_weights(exported: ExportedNetwork, passes: int) -> np.ndarray:
     for _ in range(passes):
         trained.train(exported.x, exported.target, order, exported.run.config.optimizer.lr)
     return trained.weights
-
-
-@pytest.fixture(params=NETWORKS)
-def any_network(request) -> str:
-    return request.param

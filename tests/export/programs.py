@@ -54,7 +54,9 @@ class Simulated:
 
         self.image = Image.read(elf)
         self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(getattr(arm_const, f"UC_CPU_ARM_{core.replace('plus', '').replace('-', '_').upper()}"))
+        self._uc.ctl_set_cpu_model(
+            getattr(arm_const, f"UC_CPU_ARM_{core.replace('plus', '').replace('-', '_').upper()}")
+        )
         self._uc.mem_map(_RAM, ram_bytes)
         self._uc.mem_map(0xE000E000, _PAGE)
         code = [segment for segment in self.image.segments if segment.address < _RAM]

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.export.conftest import native_weights, project
+from tests.export.networks import NETWORKS, native_weights, project
 from tests.export.programs import Simulated, built, written
 
 PASSES = 4
@@ -19,8 +19,9 @@ def simulated(elf, exported) -> Simulated:
     return Simulated(elf, exported.target.core, exported.budgets[0].available)
 
 
-def test_on_this_machine_it_ends_with_the_weights_of_the_native_engine(any_network, tmp_path):
-    exported = project(any_network)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_on_this_machine_it_ends_with_the_weights_of_the_native_engine(name, tmp_path):
+    exported = project(name)
     program = built(written(exported, tmp_path), "host", "-O0")
     said = subprocess.run([program, tmp_path / "weights.bin"], capture_output=True, text=True, check=True).stdout
     weights = np.fromfile(tmp_path / "weights.bin", np.float32)
@@ -54,7 +55,7 @@ def test_a_core_ends_with_the_weights_of_the_native_engine_in_the_memory_that_is
 
     ram, sections = exported.budgets[0], core.image.section_sizes
     stack = dict(ram.uses)["stack"]
-    assert sections[".data"] + sections[".bss"] == pytest.approx(ram.used - stack, abs=16)
+    assert sections[".data"] + sections[".bss"] == ram.used - stack
     (used,) = core.variable("stack_bytes", "<I")
     assert 0 < used <= 3 / 4 * stack
     has_software_floats = any(symbol.startswith("__aeabi_fmul") for symbol in core.image.symbols)
@@ -70,7 +71,9 @@ def test_cmake_builds_it_for_this_machine_and_for_the_board(tmp_path):
         flags = ["-DCMAKE_C_FLAGS=-Werror"] if build == "host" else []
         configure = ["cmake", "-B", f"build/{build}", "-DCMAKE_BUILD_TYPE=Debug", *flags, *options]
         subprocess.run(configure, cwd=place, capture_output=True, check=True)
-        subprocess.run(["cmake", "--build", f"build/{build}"], cwd=place, capture_output=True, check=True)
+        subprocess.run(
+            ["cmake", "--build", f"build/{build}", "--parallel", "2"], cwd=place, capture_output=True, check=True
+        )
     said = subprocess.run([place / "build/host/demonstration"], capture_output=True, text=True, check=True).stdout
     core = simulated(place / "build/board/demonstration.elf", exported)
     status, _, before, after, *_ = core.variable("demonstration", "<2I2f2I")

@@ -109,6 +109,7 @@ class Measurements:
             "core": self.target.core,
             "counted": self.counted,
             "counted_steps": self.executed.steps,
+            "counted_samples": self.executed.samples,
             "cycle_model": self.cycle_model,
             **step,
             **({} if cycles is None else {"milliseconds.step": cycles / (1e3 * self.target.clock_mhz)}),

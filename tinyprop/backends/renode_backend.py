@@ -16,9 +16,9 @@ from tinyprop.backends.engine_training import Samples, Trained
 from tinyprop.backends.measurements import Executed, Measurements
 from tinyprop.backends.renode_board import RenodeBoard
 from tinyprop.backends.renode_counting import MarkCounts
-from tinyprop.backends.renode_process import Mark, RenodeError
 from tinyprop.backends.renode_script import Logged
 from tinyprop.backends.renode_settings import RenodeBackend
+from tinyprop.backends.renode_watch import Mark, RenodeError
 from tinyprop.cost.target import Target
 from tinyprop.engine import Memory
 from tinyprop.engine.host import require_ok
@@ -75,7 +75,7 @@ class RenodeTraining(BoardTraining):
 
     @property
     def counted(self) -> str:
-        return "every step" if self._counts_all else f"{SAMPLED_STEPS} steps of each epoch, spread evenly"
+        return "every step" if self._counts_all else f"up to {SAMPLED_STEPS} steps of each epoch, spread evenly"
 
     def measurements(self) -> Measurements:
         return replace(super().measurements(), cycle_model=None)  # Renode tells no classes of instructions
@@ -113,8 +113,8 @@ class RenodeTraining(BoardTraining):
         words = self.description.words
         job = Job(Command.MEASURE | Command.SEND, description=POOL, words=len(words), weights=POOL)
         # What it sends behind its answer would be weights and state, which it does not have: nobody waits for them.
-        size = JOB_BYTES + ANSWER_BYTES
-        content = self._board.run(job, {POOL: words}, answer_bytes=size, loops=1, budget=_MOST_BESIDES)
+        size, end = JOB_BYTES + ANSWER_BYTES, POOL + self.engine_weights.nbytes
+        content = self._board.run(job, {POOL: words}, pool_end=end, answer_bytes=size, loops=1, budget=_MOST_BESIDES)
         answer = Answer.from_bytes(content[JOB_BYTES:size])
         require_ok(answer.status)
         return answer.memory

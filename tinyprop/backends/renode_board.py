@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tinyprop.backends import renode_process
 from tinyprop.backends.board import FLASH, FLASH_BYTES, POOL, SAMPLES, SRAM, SRAM_BYTES, STACK_TOP, Job
-from tinyprop.backends.renode_process import Mark
 from tinyprop.backends.renode_script import (
     IMAGE,
     PLATFORM,
@@ -25,6 +24,7 @@ from tinyprop.backends.renode_script import (
     script,
     slices,
 )
+from tinyprop.backends.renode_watch import Mark
 from tinyprop.engine.image import Image
 from tinyprop.engine.images import Core
 

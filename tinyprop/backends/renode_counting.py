@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from tinyprop.backends.board import JOB_LOOP, part_of
 from tinyprop.backends.measurements import Executed
-from tinyprop.backends.renode_process import Mark
+from tinyprop.backends.renode_watch import Mark
 
 
 class MarkCounts:

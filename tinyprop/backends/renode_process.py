@@ -9,20 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import re
 import shutil
 import signal
 import subprocess
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from tinyprop.backends.board import JOB_LOOP
-from tinyprop.backends.renode_script import ANSWER, SCRIPT, SENTINEL
-from tinyprop.errors import RequestError, TinypropError
+from tinyprop.backends.renode_script import ANSWER, SCRIPT
+from tinyprop.backends.renode_watch import Mark, Watch
+from tinyprop.errors import RequestError
 
 VARIABLE = "TINYPROP_RENODE"
 HOW_TO_GET = (
@@ -30,35 +26,7 @@ HOW_TO_GET = (
     f"backend.path or the environment variable {VARIABLE}"
 )
 
-_MARK = re.compile(r"\bTP mark (\d+) (\d+)(?: (\d+))?")
-_COUNT = re.compile(r"^(?:\([\w-]+\) )?0x([0-9A-Fa-f]{1,16})$")  # of `cpu ExecutedInstructions`, perhaps after a prompt
-_ERRORS = ("CPU abort", "Python runtime error")
-_START_S = 60.0
-"""Seconds without a sign of life that are no hang, however little there is to do: Renode may start from a slow disk."""
-_SLOWEST = 3e6
-"""Instructions a second of the slowest simulation that is no hang; some hundred million are usual."""
-_LAST_LINES = 12
-_LOOK_S = 0.05
 _GRACE_S = 1.0
-
-
-class RenodeError(TinypropError):
-    """Renode did not do what it was told. The message says what is known, and ends in Renode's last lines."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A logged call of tp_mark.
-
-    Attributes:
-        where: its argument.
-        executed: instructions before it.
-        begun: batches begun by then; a call with 0 begins the next, so after the last it is one more than there are.
-    """
-
-    where: int
-    executed: int
-    begun: int
 
 
 def find(path: str | None) -> Path:
@@ -99,115 +67,26 @@ def run(
         RenodeError: no answer came. No process is left behind, nor when anything else is raised.
     """
     with _started(renode, directory) as lines:
-        return _Watch(lines, directory / ANSWER, answer_bytes, loops, slices, time_limit_s, on_mark).answer()
-
-
-class _Watch:
-    """One run from its start to the answer, by its output and by the file that the serial line goes to."""
-
-    def __init__(
-        self,
-        lines: queue.Queue[str | None],
-        file: Path,
-        answer_bytes: int,
-        loops: int,
-        slices: list[int],
-        time_limit_s: float,
-        on_mark: Callable[[Mark], None],
-    ):
-        self._lines = lines
-        self._file = file
-        self._answer_bytes = answer_bytes
-        self._loops = loops
-        self._slices = slices
-        self._time_limit_s = time_limit_s
-        self._on_mark = on_mark
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._counts = 0
-        self._executed = 0
-        self._begun = 0
-        self._received = 0
-        self._start = self._alive = time.monotonic()
-
-    def answer(self) -> bytes:
-        while not (self._is_answered() and self._loops <= 0):
-            line = self._next_line()
-            if line is None:
-                raise self._error("stopped before the end of its script")
-            if line:
-                self._take(line)
-            self._require_life()
-        return self._file.read_bytes()
-
-    def _next_line(self) -> str | None:
-        """The next line; empty if there is none yet, None if there will be none."""
-        try:
-            return self._lines.get(timeout=_LOOK_S)
-        except queue.Empty:
-            return ""
-
-    def _take(self, line: str) -> None:
-        if found := _MARK.search(line):
-            self._take_mark(int(found[1]), int(found[2]), found[3])
-        elif found := _COUNT.search(line):
-            self._take_count(int(found[1], 16))
-        else:
-            self._alive = time.monotonic()
-            self._last.append(line)
-            if any(error in line for error in _ERRORS):
-                raise self._error("gave up")
-            if SENTINEL in line:
-                raise self._error(
-                    f"simulated {self._executed:.3g} instructions, which should have been more than enough"
-                )
-
-    def _take_mark(self, where: int, executed: int, begun: str | None) -> None:
-        self._alive = time.monotonic()
-        self._begun = self._begun + (where == 0) if begun is None else int(begun)
-        self._loops -= where == JOB_LOOP
-        self._on_mark(Mark(where, executed, self._begun))
-
-    def _take_count(self, executed: int) -> None:
-        self._counts += 1
-        if executed > self._executed:
-            self._alive = time.monotonic()
-        elif not self._is_answered():
-            raise self._error(f"simulated a program that has stopped after {executed} instructions without an answer")
-        self._executed = executed
-
-    def _is_answered(self) -> bool:
-        received = self._file.stat().st_size if self._file.exists() else 0
-        if received > self._received:
-            self._received, self._alive = received, time.monotonic()
-        return received >= self._answer_bytes
-
-    def _require_life(self) -> None:
-        now = time.monotonic()
-        if now - self._start > self._time_limit_s:
-            raise self._error(f"was ended after {self._time_limit_s:g} s (backend.time_limit_s)")
-        patience = _START_S + self._slices[min(self._counts, len(self._slices) - 1)] / _SLOWEST
-        if now - self._alive > patience:
-            raise self._error(f"was ended after {patience:.0f} s without a sign of life")
-
-    def _error(self, what: str) -> RenodeError:
-        last = "".join(f"\n  {line}" for line in self._last) or " none"
-        return RenodeError(f"Renode {what}. Its last lines:{last}")
+        return Watch(lines, directory / ANSWER, answer_bytes, loops, slices, time_limit_s, on_mark).answer()
 
 
 @contextlib.contextmanager
 def _started(renode: Path, directory: Path) -> Iterator[queue.Queue[str | None]]:
     """Renode at work on the script in a directory, by the lines that it prints; None stands for their end."""
-    process = subprocess.Popen(
-        [renode, "--disable-xwt", "--plain", "--console", "-e", f"i @{SCRIPT}"],
-        cwd=directory,
-        env={**os.environ, "TMPDIR": os.fspath(directory)},  # what a killed Renode leaves goes with the directory
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # a group of its own: its children end with it, and Ctrl-C reaches us alone
-    )
+    try:
+        process = subprocess.Popen(
+            [renode, "--disable-xwt", "--plain", "--console", "-e", f"i @{SCRIPT}"],
+            cwd=directory,
+            env={**os.environ, "TMPDIR": os.fspath(directory)},  # what a killed Renode leaves goes with the directory
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a group of its own: its children end with it, and Ctrl-C reaches us alone
+        )
+    except OSError as error:
+        raise RequestError(f"{renode} cannot be started ({error.strerror}); {HOW_TO_GET}") from None
     lines: queue.Queue[str | None] = queue.Queue()
     reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
     reader.start()
@@ -232,10 +111,13 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.kill()
         process.wait()
         return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    gone = contextlib.suppress(ProcessLookupError, PermissionError)  # the latter of zombies, on macOS
+    try:
+        with gone:
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    finally:  # even if Ctrl-C comes again
+        with gone:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -16,7 +16,7 @@ class RenodeBackend(BoardBackend):
 
     Attributes:
         path: the program; null is `renode` on PATH or what the environment variable TINYPROP_RENODE names.
-        count: ``sampled`` counts the instructions of four steps of each epoch; ``all`` counts every step.
+        count: ``sampled`` counts the instructions of up to four steps of each epoch; ``all`` counts every step.
         time_limit_s: seconds that Renode may take for an epoch; it is ended then.
     """
 

@@ -38,6 +38,8 @@ _CHUNK_INSTRUCTIONS = 4e7
 """Between two reports of progress: some tenths of a second."""
 _INSTRUCTIONS_A_MAC = {True: 5, False: 400}
 """Roughly, of a dense training step over the multiply-accumulates of its forward pass: with an FPU and without."""
+_SLOWER = 8
+"""Times that a counted step takes another's time."""
 
 
 class UnicornTraining(BoardTraining):
@@ -150,15 +152,16 @@ class UnicornTraining(BoardTraining):
         self._emulator.write(self._order, order.tobytes())
 
     def _chunks(self, samples: int) -> Iterator[tuple[int, int, bool]]:
-        """First sample, number of samples and whether it is counted, of each call; what is counted is one batch."""
+        """First sample, number of samples and whether they are counted, of each call; whole batches."""
         batch = self.description.batch_size
         batches = -(-samples // batch)
         counted = range(batches) if self._counts_all else sampled_steps(samples // batch or 1)
         start = 0
         while start < batches:
-            counts = start in counted
-            following = next((step for step in counted if step > start), batches)
-            end = start + 1 if counts else min(start + self._chunk_batches, following)
+            counts, end = start in counted, start + 1
+            longest = max(1, self._chunk_batches // _SLOWER) if counts else self._chunk_batches
+            while end < min(start + longest, batches) and (end in counted) == counts:
+                end += 1
             yield start * batch, min(end * batch, samples) - start * batch, counts
             start = end
 
@@ -168,7 +171,8 @@ class UnicornTraining(BoardTraining):
         arguments = (self._entry, STACK_TOP, self.image.symbols["tp_halt"])
         if counts:
             passages = self._emulator.count(*arguments)
-            self._epoch += self._costs.executed(passages, steps=1, samples=job.samples)
+            steps = -(-job.samples // self.description.batch_size)
+            self._epoch += self._costs.executed(passages, steps=steps, samples=job.samples)
         else:
             self._emulator.run(*arguments)
         self._entry = self.image.symbols["tp_run"]

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import unicorn
 from unicorn import arm_const
 
-from tinyprop.backends.board import FLASH, FLASH_BYTES, SRAM, SRAM_BYTES
+from tinyprop.backends.board import FLASH, FLASH_BYTES, JOB_LOOP, SRAM, SRAM_BYTES
 from tinyprop.engine.image import Image
+from tinyprop.errors import TinypropError
 
 _SYSTEM_CONTROL = 0xE000E000
 """Registers that start-up code writes to switch the floating-point unit on; here it is on, and they are memory."""
 _PAGE = 4096
+_LOOK_S = 0.1
+"""Between two looks for Ctrl-C, should its signal have reached another thread than the waiting one."""
 
 _MODELS = {
     "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,  # the same instructions
@@ -29,7 +32,7 @@ _MODELS = {
 }
 
 
-class BoardError(Exception):
+class BoardError(TinypropError):
     """The program on the board did what would have crashed a real one; says where."""
 
 
@@ -91,7 +94,9 @@ class Emulator:
             raise BoardError(f"stopped at {self._place()}")
 
     def count(self, entry: int, stack: int, until: int) -> dict[int, list[Passage]]:
-        """The same, counted: what was executed, by the argument that tp_mark was last called with (0 before).
+        """The same, counted: what was executed, by what tp_mark was last called with (`JOB_LOOP` before).
+
+        An instruction whose condition does not hold counts too: it takes its turn and does nothing.
 
         Raises:
             BoardError: it went astray.
@@ -119,7 +124,8 @@ class Emulator:
         worker = threading.Thread(target=execute, name="unicorn", daemon=True)
         worker.start()
         try:
-            worker.join()
+            while worker.is_alive():
+                worker.join(_LOOK_S)
         finally:
             while worker.is_alive():
                 self._uc.emu_stop()
@@ -143,7 +149,7 @@ class _Blocks:
         self._mark = mark
         self._sizes: dict[int, int] = {}
         self._by_mark: dict[int, dict[int, int]] = {}
-        self._pairs = self._by_mark.setdefault(0, {})
+        self._pairs = self._by_mark.setdefault(JOB_LOOP, {})
         self._previous = -1
 
     def enter(self, uc: unicorn.Uc, address: int, size: int, data: object) -> None:

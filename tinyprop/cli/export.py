@@ -27,8 +27,8 @@ examples:
 
 then: cd board && sh build.sh host && build/host/demonstration
 
-exit status: 0 written, also where it does not fit the target; 2 the request was
-wrong."""
+exit status: 0 written, also where it does not fit the target; 1 a file of the
+run or its data is missing or damaged; 2 the request was wrong."""
 
 
 def run(argv: list[str]) -> int:
@@ -85,9 +85,9 @@ def candidates(words: list[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyprop export",
-        description="Write a C project that holds the network of a finished run and goes on training it\n"
-        "on a microcontroller: engine, weights, link script, and a demonstration on real\n"
-        "samples that runs on this machine too.",
+        description="Write a C project that holds the network of a finished run and goes on training\n"
+        "it on a microcontroller: engine, weights, link script, and a demonstration on\n"
+        "real samples that runs on this machine too.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -125,7 +125,6 @@ def _summary(project: Project, out: Path) -> RenderableType:
     from rich.text import Text
 
     from tinyprop.export import readme
-    from tinyprop.export.measurement import EXTRA
 
     measured, target = project.measured, project.target
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False)
@@ -143,16 +142,17 @@ def _summary(project: Project, out: Path) -> RenderableType:
         cycles = sum(counts.cycles.values())
         samples = "one sample" if counts.samples == 1 else f"{counts.samples} samples"
         table.add_row("Instructions a step", f"{sum(counts.instructions.values()):,.0f}", f"counted, {samples}")
-        milliseconds = cycles / (1e3 * target.clock_mhz)
-        table.add_row("Cycles a step", f"{cycles:,.0f}", f"modelled, {milliseconds:.3g} ms at {target.clock_mhz:g} MHz")
+        table.add_row("Cycles a step", f"{cycles:,.0f}", f"modelled, {readme.duration(cycles, target)}")
     fits = not any(budget.missing for budget in project.budgets)
     parts: list[RenderableType] = [
         Text(f"{project.network.run.name} on {target.name}", "bold"),
         table,
-        Text(readme.fit(project.budgets, measured, target.name), "green" if fits else "bold red"),
+        Text(readme.fit(project.budgets, target.name), "green" if fits else "bold red"),
     ]
-    if not measured.is_exact:
-        parts.append(Text(f"Upper bounds; {EXTRA} has exact sizes and instructions counted."))
+    if project.budgets[0].missing and project.network.description.batch_size > 1:
+        parts.append(Text("A smaller --batch-size takes less RAM."))
+    if counts is None:
+        parts.append(Text(f"Instructions are not counted: {measured.uncounted.replace('`', '')}."))
     parts.append(Text(f"Written: {out}; its README.md says how to build and use it."))
     return Group(*parts)
 
@@ -170,7 +170,6 @@ def _as_dict(project: Project, out: Path) -> dict[str, Any]:
         "core": project.target.core,
         "batch_size": project.network.description.batch_size,
         "fits": not any(budget.missing for budget in project.budgets),
-        "exact": measured.is_exact,
         **memory,
         "stack_used": measured.stack,
         "instructions": None if counts is None else counts.instructions,

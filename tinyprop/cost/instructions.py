@@ -57,22 +57,28 @@ def _instruction(found: Any) -> Instruction:
     read, written = (
         {single for name in names for single in _single(found.reg_name(name))} for names in found.regs_access()
     )
-    operands = found.operands
     address = {
         found.reg_name(register)
-        for operand in operands
+        for operand in found.operands
         if operand.type == arm.ARM_OP_MEM
         for register in (operand.mem.base, operand.mem.index)
         if register
     }
     kind = _kind(found)
-    registers = 0
-    if kind is Kind.TRANSFER:
-        moved = [operand for operand in operands if operand.type == arm.ARM_OP_REG]
-        if "}" in found.op_str and not found.op_str.startswith("{"):
-            moved = moved[1:]  # the base
-        registers = sum(len(list(_single(found.reg_name(operand.reg)))) for operand in moved)
-    return Instruction(kind, registers, frozenset(read), frozenset(written), frozenset(address))
+    moved = _moved(found) if kind is Kind.TRANSFER else []
+    if "st" in found.mnemonic[:3] or "push" in found.mnemonic:
+        read.update(moved)  # of floating-point registers Capstone does not say so
+    else:
+        written.update(moved)
+    return Instruction(kind, len(moved), frozenset(read), frozenset(written), frozenset(address))
+
+
+def _moved(found: Any) -> list[str]:
+    """The 32-bit registers that a transfer moves."""
+    registers = [found.reg_name(operand.reg) for operand in found.operands if operand.type == arm.ARM_OP_REG]
+    if "{" in found.op_str and not found.op_str.startswith("{"):
+        del registers[0]  # the base
+    return [single for register in registers for single in _single(register)]
 
 
 def _kind(found: Any) -> Kind:

@@ -16,19 +16,25 @@ Kind = Literal["linear", "conv2d", "relu", "sigmoid", "tanh", "max_pool", "avera
 
 @dataclass(frozen=True)
 class Patches:
-    """What gathering the patches of one sample and one group of a convolution touches; padding is never copied.
+    """What gathering the patches of one sample and one group of a convolution touches, over all positions.
 
     Attributes:
-        rows, rows_outside: kernel rows inside and outside the image, over all positions.
-        taps: kernel places inside the image, over all positions.
-        copied, zeroed: numbers.
+        whole: patches that lie within the image and see all channels; the others are put together piece by piece.
+        rows, rows_of_whole: kernel rows within the image, of all patches and of whole ones.
+        taps: kernel places within the image.
+        copied: numbers within the image.
+        quads, singles: how they are copied, four at a time and one by one.
+        zeroed: numbers outside it.
     """
 
-    rows: int
-    rows_outside: int
-    taps: int
-    copied: int
-    zeroed: int
+    whole: int = 0
+    rows: int = 0
+    rows_of_whole: int = 0
+    taps: int = 0
+    copied: int = 0
+    quads: int = 0
+    singles: int = 0
+    zeroed: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class LayerGeometry:
     groups: int = 1
     depth: int = 0
     gathered: bool = False
-    patches: Patches = Patches(0, 0, 0, 0, 0)
+    patches: Patches = Patches()
 
     @property
     def trainable(self) -> bool:
@@ -153,14 +159,23 @@ def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, object]:
 
 
 def _patches(layer: Conv2d, shape: Shape, after: Shape, channels: int) -> Patches:
-    inside_rows, inside_columns = (
-        sum(_inside(position * layer.stride - layer.padding, layer.kernel, side) for position in range(positions))
+    rows, columns = (
+        [_inside(position * layer.stride - layer.padding, layer.kernel, side) for position in range(positions)]
         for side, positions in zip(shape[1:], after[1:], strict=True)
     )
-    rows, taps = inside_rows * after[2], inside_rows * inside_columns
-    all_rows = after[1] * after[2] * layer.kernel
-    copied = taps * channels
-    return Patches(rows, all_rows - rows, taps, copied, all_rows * layer.kernel * channels - copied)
+    pieces = columns if layer.groups == 1 else [1] * sum(columns)  # of one kernel row, in places
+    whole = rows.count(layer.kernel) * columns.count(layer.kernel) if layer.groups == 1 else 0
+    copied = sum(rows) * sum(columns) * channels
+    return Patches(
+        whole=whole,
+        rows=sum(rows) * len(columns),
+        rows_of_whole=whole * layer.kernel,
+        taps=sum(rows) * sum(columns),
+        copied=copied,
+        quads=sum(rows) * sum(piece * channels // 4 for piece in pieces),
+        singles=sum(rows) * sum(piece * channels % 4 for piece in pieces),
+        zeroed=len(rows) * len(columns) * layer.kernel**2 * channels - copied,
+    )
 
 
 def _inside(start: int, kernel: int, side: int) -> int:

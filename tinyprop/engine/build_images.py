@@ -11,16 +11,18 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tinyprop.engine.images import CORES, ENGINE, IMAGES, SUMS, Core, sources, stale, sums
 
-COMPILER = "0.17.0"
+COMPILER = "0.17.1"
 """The version of ziglang that the images are made with; another one makes other code."""
 
 _FLAGS = (
     *("-std=c99", "-O2", "-ffreestanding", "-ffp-contract=off", "-fno-math-errno", "-DTP_MARKED"),
+    "-fomit-frame-pointer",
     *("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections"),
     *("-Wall", "-Wextra", "-Werror", "-Ifirmware/include"),
     *("-T", "firmware/link.ld", "-e", "Reset_Handler"),
@@ -41,8 +43,8 @@ def main(arguments: list[str]) -> int:
         different = differing()
         print("\n".join(f"differs: {name}" for name in different) or "all images are those of the sources")
         return 1 if different else 0
+    build_all(IMAGES)
     for core in CORES.values():
-        build(core, core.path)
         print(f"{core.path.stat().st_size:6} bytes  {core.path.name}")
     lines = [f"{digest}  {name}\n" for name, digest in sums().items()]
     (IMAGES / SUMS).write_text("".join(lines), encoding="utf-8")
@@ -57,6 +59,16 @@ def compiler() -> str | None:
         return None
 
 
+def build_all(directory: Path) -> None:
+    """Compile and link every image, several at a time.
+
+    Raises:
+        subprocess.CalledProcessError: as of `build`.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda core: build(core, directory / core.path.name), CORES.values()))
+
+
 def build(core: Core, image: Path) -> None:
     """Compile and link one image.
 
@@ -68,17 +80,18 @@ def build(core: Core, image: Path) -> None:
     command = [sys.executable, "-m", "ziglang", "cc", "-target", f"thumb-freestanding-{abi}", f"-mcpu={core.cpu}"]
     # Relative paths, sorted: neither the place nor the order of the file system shows in the result.
     subprocess.run([*command, *_FLAGS, *files, "-o", os.fspath(image.resolve())], cwd=ENGINE, check=True)
+    image.chmod(0o644)  # nothing that this machine could execute
 
 
 def differing() -> list[str]:
     """Images that the sources do not give, and files that ``SHA256SUMS`` does not know as they are."""
     different = set(stale())
-    with tempfile.TemporaryDirectory() as directory:
-        for core in CORES.values():
-            rebuilt = Path(directory, core.path.name)
-            build(core, rebuilt)
-            if not core.path.exists() or rebuilt.read_bytes() != core.path.read_bytes():
-                different.add(core.path.name)
+    with tempfile.TemporaryDirectory() as name:
+        build_all(Path(name))
+        for rebuilt in Path(name).iterdir():
+            committed = IMAGES / rebuilt.name
+            if not committed.exists() or rebuilt.read_bytes() != committed.read_bytes():
+                different.add(rebuilt.name)
     return sorted(different)
 
 

@@ -1,4 +1,4 @@
-"""What a network takes on a core: memory as the engine built for it says, and instructions counted in Unicorn."""
+"""What a network takes on a core: asked of the engine built for it, and counted, where Unicorn is installed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from tinyprop.cost.memory import engine_memory
+from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target
-from tinyprop.engine import Memory, measure
+from tinyprop.engine import Memory
 from tinyprop.export.network import ExportedNetwork, chosen_samples
 from tinyprop.models.modules import sequential
 from tinyprop.progress import Progress
 
 EXTRA = "pip install 'tinyprop[unicorn]'"
 _NEEDED = ("unicorn", "capstone")
-_AFFORDABLE_MACS = {True: 3e7, False: 1e6}
+_AFFORDABLE_MACS = {True: 3e7, False: 3e5}
 """Multiply-accumulates of forward passes in some ten seconds of counting, on a core with FPU and without."""
 
 
@@ -44,29 +46,40 @@ class Measurement:
     """What is known of a network on a core.
 
     Attributes:
-        memory: what the engine asks for; upper bounds unless ``is_exact``.
-        stack: bytes of it that training used; None where nothing was run.
+        memory: what the engine asks for.
+        stack: bytes of it that training used; None where nothing was run, and memory is what was computed.
         counts: None where nothing was counted, for the reason in ``uncounted``.
     """
 
     memory: Memory
-    is_exact: bool
     stack: int | None = None
     counts: Counts | None = None
     uncounted: str = ""
 
 
 def measurement_of(network: ExportedNetwork, target: Target, progress: Progress) -> Measurement:
-    """Measure a network in Unicorn; where that is not installed, bound its memory by that of this machine's engine.
-
-    Pointers and records of this machine are at least as large as a microcontroller's, and all else is the same size.
+    """Measure a network in Unicorn; where that is not installed, compute what memory the engine asks for.
 
     Raises:
-        RequestError: there is neither Unicorn nor an engine built for this machine.
+        RequestError: there is no firmware image for the target's core.
     """
     if any(find_spec(name) is None for name in _NEEDED):
-        return Measurement(measure(network.description), is_exact=False, uncounted=f"`{EXTRA}` adds what counts them")
+        return Measurement(_computed(network), uncounted=f"`{EXTRA}` adds what counts them")
     return _simulated(network, target, progress)
+
+
+def _computed(network: ExportedNetwork) -> Memory:
+    config, settings = network.run.config, network.settings
+    return engine_memory(
+        TrainingStep(
+            specification=network.specification,
+            policy=config.policy,
+            optimizer=config.optimizer,
+            batch_size=network.description.batch_size,
+            micro_batch=settings.micro_batch,
+            skip_zeros=settings.skip_zeros,
+        )
+    )
 
 
 def _simulated(network: ExportedNetwork, target: Target, progress: Progress) -> Measurement:
@@ -93,7 +106,7 @@ def _simulated(network: ExportedNetwork, target: Target, progress: Progress) -> 
     executed = found.executed
     if training.core.fpu and not target.fpu:
         why = f"the firmware image for {training.core.name} uses a floating-point unit, which {target.name} has not"
-        return Measurement(training.memory, is_exact=True, stack=executed.stack, uncounted=why)
+        return Measurement(training.memory, stack=executed.stack, uncounted=why)
     counts = Counts(
         layers=(*training.layer_names, "loss"),
         instructions={key: count / executed.steps for key, count in executed.instructions.items()},
@@ -102,7 +115,7 @@ def _simulated(network: ExportedNetwork, target: Target, progress: Progress) -> 
         samples=min(batch, len(order)),
         cycle_source=found.cycle_model or "",
     )
-    return Measurement(training.memory, is_exact=True, stack=executed.stack, counts=counts)
+    return Measurement(training.memory, stack=executed.stack, counts=counts)
 
 
 def _samples_to_count(network: ExportedNetwork, *, fpu: bool) -> int:

@@ -57,11 +57,10 @@ def project_of(network: ExportedNetwork, target: Target, measured: Measurement) 
         **_of_target(target),
         "STATE": measured.memory.state,
         "ARENA": measured.memory.arena,
-        "SIZES_OF": f"a {target.core}" if measured.is_exact else "a 64-bit machine, upper bounds for a microcontroller",
         "STACK_BYTES": stack,
-        "FIT": readme.fit(budgets, measured, target.name),
+        "FIT": readme.fit(budgets, target.name),
         "MEMORY": readme.memory_section(budgets, measured, target, place),
-        "INSTRUCTIONS": readme.instructions_section(measured, network.description.batch_size, target),
+        "INSTRUCTIONS": readme.instructions_section(measured, network, target),
         "VERSION": version("tinyprop"),
     }
     files = {**dict(_engine()), **{path: _firmware(name) for path, name in _FROM_FIRMWARE.items()}}

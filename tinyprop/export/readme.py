@@ -7,49 +7,52 @@ from collections.abc import Iterable, Sequence
 
 from tinyprop.backends.measurements import PHASES
 from tinyprop.cost.target import Target
-from tinyprop.export.measurement import EXTRA, Measurement
+from tinyprop.export.measurement import Measurement
 from tinyprop.export.memory import Budget
 from tinyprop.export.memory_map import MemoryMap
+from tinyprop.export.network import ExportedNetwork
 
 _WIDTH = 112
+_ADAPTIVE = " The very first step keeps the most, since the running maximum of the local error begins at 0."
 
 
-def fit(budgets: Sequence[Budget], measured: Measurement, part: str) -> str:
+def fit(budgets: Sequence[Budget], part: str) -> str:
     """One sentence on whether a part has enough memory, and if not, how much is missing."""
     lacking = [f"{budget.missing:,} bytes of {budget.name}" for budget in budgets if budget.missing]
     if not lacking:
         return f"It fits {part}."
-    if not measured.is_exact:
-        return f"It may not fit {part}: up to {' and '.join(lacking)} are missing."
     return f"It does not fit {part}: {' and '.join(lacking)} are missing."
+
+
+def duration(cycles: float, target: Target) -> str:
+    """The time that so many cycles take at the highest clock."""
+    seconds = cycles / (1e6 * target.clock_mhz)
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def memory_section(budgets: Sequence[Budget], measured: Measurement, target: Target, place: MemoryMap) -> str:
     """What the demonstration takes, use by use."""
-    if measured.is_exact:
-        origin = f"Sizes of the engine's memory are those that it asks for on a {target.core}, asked in Unicorn."
+    if measured.stack is None:
+        origin = "The engine's memory is computed as the engine does it on a 32-bit core; the stack is an assumption."
     else:
         origin = (
-            "Sizes of the engine's memory are upper bounds, those of a 64-bit machine: the part asks for less. "
-            f"`{EXTRA}` and a new export give the sizes on a {target.core}."
+            f"The engine's memory is what it asked for on a {target.core} in Unicorn. Training used "
+            f"{measured.stack:,} bytes of the stack there."
         )
-    stack = f" Training used {measured.stack:,} bytes of the stack there." if measured.stack else ""
     code = (
         "Code is as large as in the firmware image that tinyprop simulates, made by Zig's clang; the linker says how "
         "large yours is."
     )
-    return "\n\n".join(
-        [_wrapped(origin + stack), *map(_budget_table, budgets), _wrapped(f"{code} {place.remark}".strip())]
-    )
+    return "\n\n".join([_wrapped(origin), *map(_budget_table, budgets), _wrapped(f"{code} {place.remark}".strip())])
 
 
-def instructions_section(measured: Measurement, batch: int, target: Target) -> str:
+def instructions_section(measured: Measurement, network: ExportedNetwork, target: Target) -> str:
     """Instructions and modelled cycles of a training step."""
     counts = measured.counts
     if counts is None:
         return _wrapped(f"Not counted: {measured.uncounted}.")
+    batch, policy = network.description.batch_size, network.run.config.policy.name
     instructions, cycles = sum(counts.instructions.values()), sum(counts.cycles.values())
-    milliseconds = cycles / (1e3 * target.clock_mhz)
     samples = "one sample" if counts.samples == 1 else f"{counts.samples} samples"
     if counts.samples < batch:
         samples += f", fewer than the {batch} of a batch, which would take long to count,"
@@ -65,12 +68,12 @@ def instructions_section(measured: Measurement, batch: int, target: Target) -> s
             _table("instructions", counts.layers, counts.instructions),
             _wrapped(
                 f"**{cycles:,.0f} cycles**, modelled and not measured: {counts.cycle_source}. Wait states of the flash "
-                f"are not in them. At {target.clock_mhz:g} MHz that is {milliseconds:.3g} ms."
+                f"are not in them. At {target.clock_mhz:g} MHz that is {duration(cycles, target)}."
             ),
             _table("modelled cycles", counts.layers, counts.cycles),
             _wrapped(
                 "Where the update is made together with the weight gradient, it is counted there. `other` is what goes "
-                "on around batches."
+                "on around batches." + (_ADAPTIVE if policy.startswith("adaptive") else "")
             ),
         ]
     )

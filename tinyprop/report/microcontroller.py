@@ -25,8 +25,10 @@ def microcontroller_rows(mcu: Mapping[str, Any] | None) -> Iterator[tuple[str, s
 
 
 def _steps(mcu: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    steps = mcu["counted_steps"]
+    samples = mcu["counted_samples"] / steps
     for quantity, name, note in (
-        ("instructions", "instructions a step", f"  ({mcu['counted_steps']} steps counted)"),
+        ("instructions", "instructions a step", f"  ({samples:.3g} samples; {steps} steps counted)"),
         ("cycles", "modelled cycles a step", f"  ({mcu.get('milliseconds.step', 0):.3g} ms)"),
     ):
         total = mcu.get(f"{quantity}.step")

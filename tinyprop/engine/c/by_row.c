@@ -15,7 +15,7 @@ static tp_list next_rows(tp_network *network, const tp_layer *layer, uint32_t s,
     const uint32_t begin = network->cursor[s], last = end < layer->rows ? end : layer->rows;
     uint32_t now = begin;
     if (kept.index == NULL)
-        now = last;
+        now = last < kept.count ? last : kept.count;
     while (kept.index != NULL && now < kept.count && kept.index[now] < last)
         now++;
     network->cursor[s] = now;

@@ -19,8 +19,8 @@ typedef struct tp_walk {
 
 static inline tp_list tp_kept_of(const tp_network *network, const tp_layer *layer, uint32_t s) {
     const uint32_t kept = network->kept[s];
-    if (kept == TP_ALL)
-        return (tp_list){NULL, layer->out_size};
+    if (kept == TP_ALL || kept == 0)
+        return (tp_list){NULL, kept == 0 ? 0 : layer->out_size};
     return (tp_list){network->index + (size_t)s * network->most, kept};
 }
 

@@ -41,7 +41,7 @@ typedef union vector {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    [0].stack = tp_stack_top,     [1].handler = Reset_Handler, [2].handler = tp_fault,  [3].handler = tp_fault,
-    [4].handler = tp_fault,       [5].handler = tp_fault,      [6].handler = tp_fault,  [7].handler = tp_fault,
-    [11].handler = tp_fault,      [12].handler = tp_fault,     [14].handler = tp_fault, [15].handler = tp_fault,
+    [0].stack = tp_stack_top, [1].handler = Reset_Handler, [2].handler = tp_fault,  [3].handler = tp_fault,
+    [4].handler = tp_fault,   [5].handler = tp_fault,      [6].handler = tp_fault,  [7].handler = tp_fault,
+    [11].handler = tp_fault,  [12].handler = tp_fault,     [14].handler = tp_fault, [15].handler = tp_fault,
 };

@@ -1,0 +1,102 @@
+"""What a selection does: the three ways of c/kernels/select.c, in expected numbers of passes, insertions and compares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_FEW, _SAMPLE, _MARGIN = 8, 32, 5
+"""``FEW``, ``SAMPLE`` and ``MARGIN`` of c/kernels/select.c."""
+
+
+@dataclass
+class Ranking:
+    """Expected work of ranking one gradient of n numbers.
+
+    Attributes:
+        copied: indices written where everything is kept.
+        lists, scanned, inserted, shifted, sorted: lists of the largest; numbers looked at, put in, moved by putting in
+            and moved by sorting.
+        collected, passed: numbers looked at for a bound, and those above it.
+        quickselects, partitioned: searches for the k-th largest, and the numbers that their partitions look at.
+        thresholds, compared, nonzero: rankings of everything, numbers that they look at, and of these the nonzero.
+    """
+
+    copied: float = 0.0
+    lists: float = 0.0
+    scanned: float = 0.0
+    inserted: float = 0.0
+    shifted: float = 0.0
+    sorted: float = 0.0
+    collected: float = 0.0
+    passed: float = 0.0
+    quickselects: float = 0.0
+    partitioned: float = 0.0
+    thresholds: float = 0.0
+    compared: float = 0.0
+    nonzero: float = 0.0
+
+
+def route(n: float, k: float, nonzero: float) -> str:
+    """How the k largest of n are found: ``copy``, by a ``list``, by a ``bound`` that a sample suggests, or ``all``."""
+    if k >= n:
+        return "copy"
+    if k <= _FEW:
+        return "list" if k <= nonzero else "all"
+    passed = _passing(n, k, nonzero)
+    return "bound" if n >= 2 * _SAMPLE and k <= n / 4 and k <= passed <= n / 2 else "all"
+
+
+def rank(n: float, k: float, nonzero: float, columns: float) -> Ranking:
+    """The work of keeping the k largest of n.
+
+    Args:
+        nonzero: numbers of the n that are not zero.
+        columns: channels that are looked through one after the other.
+    """
+    work, way = Ranking(), route(n, k, nonzero)
+    if way == "copy":
+        work.copied = n
+        return work
+    if k <= _FEW:
+        _list(work, n, k, nonzero, columns)
+        work.sorted += k * (k - 1) / 4
+    elif n >= 2 * _SAMPLE and k <= n / 4:
+        step = int(n) // _SAMPLE | 1
+        _list(work, n / step, k // step + _MARGIN, nonzero / step, 1)
+        work.collected = n
+    if way == "bound":
+        work.passed = _passing(n, k, nonzero)
+        _quickselect(work, work.passed, k)
+    elif way == "all":
+        work.thresholds = 1
+        work.compared = n
+        work.nonzero = nonzero
+        if nonzero > k:
+            _quickselect(work, nonzero, k)
+    return work
+
+
+def _passing(n: float, k: float, nonzero: float) -> float:
+    """How many exceed the bound that a sample suggests."""
+    step = int(n) // _SAMPLE | 1
+    return min(nonzero, n * (k // step + _MARGIN) / (n / step + 1))
+
+
+def _list(work: Ranking, n: float, k: float, nonzero: float, columns: float) -> None:
+    """A list of the k largest of n that come in any order: the i-th of them is put in with a chance of k/i."""
+    entering = min(k, nonzero)
+    inserted = entering * (1 + math.log(max(1.0, nonzero / max(entering, 1.0))))
+    work.lists += columns
+    work.scanned += n
+    work.inserted += inserted
+    work.shifted += inserted * max(0.0, entering - 1) / 2
+
+
+def _quickselect(work: Ranking, n: float, k: float) -> None:
+    """Hoare's: 2 n (1 + H) compares on average, H the entropy of k/n in nats (Knuth, 1971, Mathematical analysis of
+    algorithms)."""
+    share = min(max(k / n, 1e-9), 1 - 1e-9)
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    work.quickselects += 1
+    work.partitioned += n * (1 + entropy)
