@@ -79,7 +79,7 @@ def variants() -> tuple[str, ...]:
     """The kinds of processors to build for, as `library_path` names them; each runs whatever the ones before run."""
     machine = platform.machine().lower()
     if machine in ("x86_64", "amd64") and sys.maxsize > 2**32:
-        return ("x86-64", "x86-64-v3")
+        return ("x86-64", "x86-64-v3", "x86-64-v4")
     return (machine or "unknown",)
 
 

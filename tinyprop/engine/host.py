@@ -225,8 +225,8 @@ def _room(size: int) -> NDArray[np.uint64]:
 
 
 def _contiguous(array: NDArray[Any], kind: Any, width: int | None = None) -> NDArray[Any]:
-    """The array as C can read it; raises where it has another width, or is of a kind that would lose values."""
+    """The array as C can read it; raises where it has another width or is of another kind."""
     shape = (len(array),) if width is None else (len(array), width)
-    if array.shape != shape or not np.can_cast(array.dtype, kind, "same_kind"):
+    if array.shape != shape or array.dtype != kind:
         raise ValueError(f"an array of shape {shape} and {np.dtype(kind)} is needed, not {array.shape} {array.dtype}")
-    return np.ascontiguousarray(array, kind)
+    return np.ascontiguousarray(array)

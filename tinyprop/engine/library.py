@@ -9,8 +9,11 @@ from pathlib import Path
 from tinyprop.errors import RequestError
 
 REBUILD = "python -m tinyprop.engine.compile"
-_V3 = {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"}
-"""What x86-64-v3 adds (System V ABI for AMD64, section 3.1.1), as Linux names it."""
+_ADDED = {
+    "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+"""What each level of x86-64 adds to the one before (System V ABI for AMD64, section 3.1.1), as Linux names it."""
 
 
 @cache
@@ -55,7 +58,9 @@ def find() -> Path:
 
 def runs_here(variant: str) -> bool:
     """Whether this processor can do all that a build may make use of."""
-    return variant != "x86-64-v3" or _processor_flags() >= _V3
+    levels = list(_ADDED)
+    needed = levels[: levels.index(variant) + 1] if variant in _ADDED else []
+    return all(_processor_flags() >= _ADDED[level] for level in needed)
 
 
 @cache

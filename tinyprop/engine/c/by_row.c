@@ -35,21 +35,32 @@ void tp_input_gradient_by_row(tp_network *network, const tp_layer *layer, const 
         }
 }
 
+/* The samples that kept a row: their inputs and factors. All lists are walked at once, a row at a time. */
+static uint32_t samples_of(tp_network *network, const tp_layer *layer, uint32_t row, const float *flow, float scale,
+                           uint32_t samples) {
+    uint32_t count = 0;
+    for (uint32_t s = 0; s < samples; s++) {
+        const uint32_t kept = network->kept[s], at = network->cursor[s];
+        if (kept != TP_ALL) {
+            if (at == kept || network->index[(size_t)s * network->most + at] != row)
+                continue;
+            network->cursor[s] = at + 1;
+        }
+        network->x[count] = tp_input_of(network, layer, s);
+        network->factor[count++] = scale * flow[(size_t)s * layer->out_size + row];
+    }
+    return count;
+}
+
 void tp_add_weight_gradient_by_row(tp_network *network, tp_layer *layer, const float *flow, float scale, float *sum,
                                    uint32_t samples) {
     memset(network->cursor, 0, samples * sizeof *network->cursor);
     for (uint32_t row = 0; row < layer->rows; row++) {
-        uint32_t count = 0;
-        for (uint32_t s = 0; s < samples; s++) {
-            if (next_rows(network, layer, s, row + 1).count == 0)
-                continue;
-            network->x[count] = tp_input_of(network, layer, s);
-            network->factor[count++] = scale * flow[(size_t)s * layer->out_size + row];
-        }
-        if (count > 0) {
-            layer->touched[row] = 1;
-            tp_add_samples(sum + (size_t)row * layer->length, network->x, network->factor, count, layer->length);
-        }
+        const uint32_t count = samples_of(network, layer, row, flow, scale, samples);
+        if (count == 0)
+            continue;
+        layer->touched[row] = 1;
+        tp_add_samples(sum + (size_t)row * layer->length, network->x, network->factor, count, layer->length);
     }
 }
 

@@ -8,7 +8,7 @@
 #define TP_CONFIG_H
 
 #if defined(TP_PLAIN)
-#elif defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb__)
+#elif defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb__) && defined(__OPTIMIZE__)
 #define TP_VFP 1
 #elif defined(TP_HOST)
 #define TP_SIMD 1
@@ -16,10 +16,13 @@
 
 #if defined(__clang__)
 #define TP_NOT_UNROLLED _Pragma("clang loop unroll(disable)")
+#define TP_UNROLLED _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define TP_NOT_UNROLLED _Pragma("GCC unroll 1")
+#define TP_UNROLLED _Pragma("GCC unroll 16")
 #else
 #define TP_NOT_UNROLLED
+#define TP_UNROLLED
 #endif
 
 #define TP_LANES 8u /* partial sums of every long sum: see dot.h */
