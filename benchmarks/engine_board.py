@@ -3,15 +3,16 @@
     python benchmarks/engine_board.py                       # Markdown tables, about a minute; needs tinyprop[unicorn]
     python benchmarks/engine_board.py --target cortex_m0plus
     python benchmarks/engine_board.py --mnist DIR           # three baselines on real MNIST in DIR, as dataset.root
+    python benchmarks/engine_board.py --brief               # without phases
     python benchmarks/engine_board.py --json                # the same numbers for scripts
 
-Counted are instructions executed in the simulator, every one, means over the steps; cycles are modelled from the classes
-of these instructions and the core's published timings. A step is forward pass, loss, selection, backward pass and SGD's
-update of one batch; the calls that mark its phases are in it (some tens of instructions). Random inputs have no zeros.
+Counted are instructions executed in the simulator, every one, means over the steps; cycles are modelled from the
+classes of these instructions and the timings published for the core. A step is forward pass, loss, selection, backward
+pass and update of one batch by SGD; the calls that mark its phases are in it. Random inputs have no zeros.
 
-Two columns judge sparsity itself. *proportional* is the step that would be if the backward work of the dense step (all
-but its forward pass) shrank exactly as the kept multiply-accumulates did: a step of 103 % is 3 % above that. *selection*
-is its share of all that is not forward pass.
+Two columns judge sparsity itself. *over proportional*: how far the step is above what it would be if all of the dense
+step but its forward pass shrank exactly as the kept multiply-accumulates did. *selection*: its share of all that is not
+forward pass.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def main(arguments: list[str]) -> int:
         return 0
     for title, results in tables.items():
         print(f"{title}, target {options.target}, a step:\n")
-        print(_table(results), end="\n\n")
+        print(_brief(results) if options.brief else _table(results), end="\n\n")
     print(f"Emulation without counting: {speed:.0f} million instructions a second of CPU time.")
     return 0
 
@@ -201,6 +202,23 @@ def _table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def _brief(results: list[Result]) -> str:
+    lines = ["| policy | backward MACs | instructions | of dense | modelled cycles | of dense |", "|---|" + "---:|" * 5]
+    for result in results:
+        instructions, cycles = (result.mcu[f"{kind}.step"] for kind in ("instructions", "cycles"))
+        first = results[0].mcu
+        cells = [
+            result.variant,
+            f"{result.kept_macs:.1%}",
+            f"{instructions:,.0f}",
+            f"{instructions / first['instructions.step']:.1%}",
+            f"{cycles:,.0f}",
+            f"{cycles / first['cycles.step']:.1%}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n")[0],
@@ -212,6 +230,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--mnist", metavar="DIR", type=Path, help="where MNIST is: the baselines on real digits instead"
     )
+    parser.add_argument("--brief", action="store_true", help="totals only")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
     return parser.parse_args(arguments)
 
