@@ -1,4 +1,4 @@
-"""Compiles the C engine when the package is built or installed; without a compiler the rest is installed all the same."""
+"""Compiles the C engine when the package is built or installed; without a compiler the rest is installed alone."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class EngineBuildHook(BuildHookInterface):
 def _module(path: Path) -> ModuleType:
     """A module of the package, which cannot be imported as a whole before it is installed."""
     specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None and specification.loader is not None
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
 def _platform() -> str:
-    """This platform in the name of a wheel: not what the oldest compatible system would be, which is not known."""
-    return next(tag.platform for tag in sys_tags() if "manylinux" not in tag.platform and "musllinux" not in tag.platform)
+    """This platform in the name of a wheel, without a promise of which other Linux systems it runs on."""
+    return next(tag.platform for tag in sys_tags() if not tag.platform.startswith(("manylinux", "musllinux")))

@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 
 from tinyprop.cli import doctor
+from tinyprop.engine import compile
 from tinyprop.tracking import TrackingSettings, open_store
 
 
@@ -81,3 +82,18 @@ def test_help_ends_in_examples(capsys):
     with pytest.raises(SystemExit):
         doctor.run(["--help"])
     assert "tinyprop doctor --json" in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_the_c_engine_is_there_or_it_says_how_to_get_it(places, capsys, monkeypatch, c_engine, tmp_path):
+    found = examined(capsys, places)[1]["C engine"]
+    assert found["state"] == "ok"
+    assert found["found"].startswith("tinyprop-")
+
+    monkeypatch.setattr(compile.library_path, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(compile, "DIRECTORY", tmp_path)
+    monkeypatch.setenv("CC", "gcc-99")
+    status, checks = examined(capsys, places)
+    assert status == 0, "nothing but backend=native needs it"
+    assert checks["C engine"]["state"] == "missing"
+    assert checks["C engine"]["found"] == "the C engine is not built, and CC=gcc-99: no such command"
+    assert "then run: python -m tinyprop.engine.compile" in checks["C engine"]["advice"]

@@ -49,7 +49,7 @@ def test_a_first_run_in_an_empty_directory(tinyprop, tmp_path, monkeypatch):
     assert directory.parent == tmp_path / "runs"
     assert {path.name for path in directory.iterdir()} >= {
         *("config.yaml", "metrics.csv", "result.json", "checkpoint.pt", "environment.json", "command.txt"),
-        *("curves.png", "ratio_per_layer.png"),
+        *("curves.png", "ratio_per_layer.png", "cost_by_layer.png", "cost_by_ratio.png"),
     }
     stored = json.loads((directory / "result.json").read_text())
     assert {**stored, "reused": True} == result

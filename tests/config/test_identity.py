@@ -23,6 +23,7 @@ BASE = ["dataset=mnist", "policy=static", "policy.sparsify_output=true", "optimi
     [
         *("dataset.root=/elsewhere", "runs_dir=/elsewhere", "trainer.resume=false", "trainer.force=true"),
         *("tracking.enabled=false", "tracking.experiment=other", "sweep.id=x", "sweep.parent_run_id=y"),
+        "cost.targets=[rp2040]",
     ],
 )
 def test_where_and_how_do_not_change_the_hash(composer, override):

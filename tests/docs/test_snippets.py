@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from tinyprop import cli
-from tinyprop.cli import data, doctor, export, train, ui
+from tinyprop.cli import cost, data, doctor, export, train, ui
 from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_job import register_resolvers
 from tinyprop.datasets.subset import Subset
@@ -76,6 +76,11 @@ def accept(command: str) -> None:
         request = composer.request(parsed.overrides, multirun=parsed.multirun)
         for pretrain in {job.config.pretrain for job in request.jobs}:
             composer.request(pretrain, multirun=False)
+    elif verb == "cost":
+        if arguments[:1] not in (["calibrate"], ["validate"]):
+            parsed = cost._parser().parse_intermixed_args(arguments)
+            cost._budget(parsed.what_if)
+            _composer(parsed.config_dir).request(parsed.overrides, multirun=True)
     elif verb in ("presets", "completion"):
         with contextlib.redirect_stdout(open(os.devnull, "w")):
             assert cli.main([verb, *arguments]) == 0
@@ -118,8 +123,9 @@ def run_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_python_of_the_library_page_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_blocks("library.md", monkeypatch)
+@pytest.mark.parametrize("page", ["library.md", "cost.md"])
+def test_python_of_the_pages_on_libraries_runs(place: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    run_blocks(page, monkeypatch)
 
 
 def test_policy_and_dataset_of_the_extending_page_work(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

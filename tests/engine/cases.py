@@ -125,9 +125,7 @@ class Case:
 
     def network(self, *, variant: str | None = None, **options) -> HostNetwork:
         """The engine's network with the initial weights."""
-        description = describe(
-            self.specification, self.policy, self.optimizer, batch_size=self.batch_size, **options
-        )
+        description = describe(self.specification, self.policy, self.optimizer, batch_size=self.batch_size, **options)
         return HostNetwork(description, self.layout.pack(self.module.state_dict()), variant=variant)
 
     def train(self, network: HostNetwork, order=None) -> float:
@@ -137,7 +135,7 @@ class Case:
         return network.train(rows, target, np.asarray(order, np.uint32), self.optimizer.lr).loss
 
     def reference(self, *, disturbance: float = 0.0) -> TorchTraining:
-        """The same training in PyTorch with float64, from initial weights that are disturbed by so much of themselves."""
+        """The same training in PyTorch with float64; initial weights are disturbed by so much of themselves."""
         module = sequential(self.specification).double()
         rng = np.random.default_rng(self.seed + 1)
         start = {

@@ -64,13 +64,12 @@ def test_every_constant_is_the_one_of_the_c_header():
     assert {name: getattr(description, name.removeprefix("TP_")) for name in groups} == {n: said[n] for n in groups}
     for table in (description.LOSSES, description.POLICIES, description.OPTIMIZERS):
         assert {f"TP_{name.upper()}": value for name, value in table.items()}.items() <= said.items()
-    named = {f"TP_WORD_{word.name}" for word in description.Word} | groups | {
-        f"TP_{name.upper()}" for table in (description.LOSSES, description.POLICIES, description.OPTIMIZERS) for name in table
-    }
-    assert said.keys() == named, "nothing in the header that is not known here"
+    tables = (*description.LOSSES, *description.POLICIES, *description.OPTIMIZERS)
+    named = {f"TP_WORD_{word.name}" for word in description.Word} | {f"TP_{name.upper()}" for name in tables}
+    assert said.keys() == named | groups, "nothing in the header that is not known here"
     limits = constants_of("tinyprop.h")
-    assert description.MAX_OUTPUTS == limits["TP_MAX_OUTPUTS"]
-    assert description.MAX_POOL_KERNEL == constants_of("kernels/pool.h")["TP_MAX_POOL_KERNEL"]
+    assert limits["TP_MAX_OUTPUTS"] == description.MAX_OUTPUTS
+    assert constants_of("kernels/pool.h")["TP_MAX_POOL_KERNEL"] == description.MAX_POOL_KERNEL
 
 
 def test_a_small_network_word_by_word():

@@ -85,6 +85,7 @@ def test_a_finished_run_leaves_its_whole_record(configured, plots):
     assert {path.name for path in directory.iterdir()} == {
         *("config.yaml", "metrics.csv", "result.json", "checkpoint.pt", "environment.json", "command.txt"),
         *("curves.png", "ratio_per_layer.png", ".lock"),
+        *("cost_by_layer.png", "cost_by_ratio.png"),
     }
     assert json.loads((directory / "result.json").read_text()) == outcome
     assert (directory / "command.txt").read_text() == "tinyprop train …\n"

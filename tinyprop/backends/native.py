@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,17 @@ from tinyprop.models.specification import NetworkSpecification
 from tinyprop.sparse import AnyPolicy
 from tinyprop.training.optimizer import AnyOptimizer
 
-_CHUNK_MACS = 3e8
-"""Multiply-accumulates of forward passes between two looks at Ctrl-C: some tenths of a second."""
+_WORK_OF_A_CALL = 3e8
+"""Multiply-accumulates between two looks at Ctrl-C: some tenths of a second."""
+_WORK_OF_AN_UPDATE = 20
+"""The most that an update of one weight takes, in multiply-accumulates: Adam divides and takes roots."""
 
 
 class NativeTraining(EngineTraining):
     """One network in this process; see `tinyprop.backends.contract.Backend`.
 
-    The engine is called with a number of batches that follows from the network alone, so that the same run gives the
-    same bits on a busy machine.
+    How many batches a call of the engine trains follows from the configuration alone, so that sums, too, come out the
+    same on a busy machine.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class NativeTraining(EngineTraining):
             measure_error=True,
         )
         self._network = HostNetwork(self.description, self.engine_weights)
-        macs = sum(layer.units * layer.positions * layer.fan_in for layer in self.description.layers)
-        self._chunk = max(1, int(_CHUNK_MACS / macs))
+        forward = sum(layer.units * layer.positions * layer.fan_in for layer in self.description.layers)
+        step = 3 * forward + _WORK_OF_AN_UPDATE * len(self.engine_weights) / batch_size
+        self._evaluated_at_once = max(1, int(_WORK_OF_A_CALL / forward))
+        self._trained_at_once = max(1, int(_WORK_OF_A_CALL / step / batch_size)) * batch_size
 
     @property
     def training_state(self) -> NDArray[np.float32]:
@@ -60,14 +65,10 @@ class NativeTraining(EngineTraining):
         learning_rate: float,
         advance: Callable[[float], None],
     ) -> Trained:
-        batch = self.description.batch_size
-        chunk = max(1, self._chunk // 3 // batch) * batch  # a step is up to three forward passes
         done, loss = 0, 0.0
         sums = [SelectionSums() for _ in self.description.layers]
-        for start in range(0, len(order), chunk):
-            progress = self._network.train(
-                samples.x, samples.target, order[start : start + chunk], learning_rate
-            )
+        for part in _parts(order, self._trained_at_once):
+            progress = self._network.train(samples.x, samples.target, part, learning_rate)
             done += progress.samples
             loss += progress.loss
             sums = [one + other for one, other in zip(sums, self._network.statistics(), strict=True)]
@@ -77,6 +78,9 @@ class NativeTraining(EngineTraining):
         return Trained(done, loss, sums)
 
     def outputs(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = self._layout.rows(x)
-        parts = [self._network.forward(rows[start : start + self._chunk]) for start in range(0, len(rows), self._chunk)]
-        return self._layout.outputs(np.concatenate(parts))
+        parts = _parts(self._layout.rows(x), self._evaluated_at_once)
+        return self._layout.outputs(np.concatenate([self._network.forward(part) for part in parts]))
+
+
+def _parts(array: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
+    return (array[start : start + size] for start in range(0, len(array), size))

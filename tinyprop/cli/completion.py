@@ -64,6 +64,10 @@ def _answer(line: str) -> None:
         print("\n".join(verb for verb in VERBS if verb.startswith(words[-1] if len(words) == 2 else "")))
     elif words[1] == "train":
         print("\n".join(_overrides(words[2:])))
+    elif words[1] == "cost":
+        from tinyprop.cli.cost import candidates as of_cost
+
+        print("\n".join(of_cost(words[2:]) or _overrides(words[2:])))
     elif words[1] == "presets":
         from tinyprop.cli.presets import candidates
 

@@ -82,8 +82,8 @@ def examine(runs_dir: Path, data_dir: str) -> Iterator[Check]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinyprop doctor",
-        description="Check Python, packages, torch, the C engine, sound files, the directory of the runs,\n"
-        "MLflow's database and datasets. The exit status is 1 if something that every run\nneeds is broken.",
+        description="Check Python, packages, torch, the C engine, sound files, the directory of the\n"
+        "runs, MLflow's database and datasets. The exit status is 1 if something that\nevery run needs is broken.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

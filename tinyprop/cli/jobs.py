@@ -95,6 +95,7 @@ def _execute(job: Received) -> Ended:
             config_yaml=as_yaml(config),
             command=_command(job.command),
             progress=_progress,
+            targets=job.composer.targets(config.cost.targets).values(),
         )
     except TinypropError as error:
         return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(job))
@@ -132,6 +133,7 @@ def _pretrained(job: Received) -> str:
             config_yaml=as_yaml(first),
             command=command,
             progress=_progress,
+            targets=job.composer.targets(first.cost.targets).values(),
         )
     except TinypropError as error:
         raise type(error)(f"the run to begin with failed ({command}): {error}") from error

@@ -20,13 +20,14 @@ from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
 from tinyprop.config.schema import RunConfig
+from tinyprop.cost.target import Target
 from tinyprop.errors import RequestError
 
 
@@ -102,6 +103,25 @@ class Composer:
         """The overrides of the first run of a sweep."""
         return first_of_each(parse(self._loader, overrides)[0])
 
+    def targets(self, names: Sequence[str]) -> dict[str, Target]:
+        """Options of the group ``target``, by name.
+
+        Raises:
+            RequestError: with every name that is unknown, and everything that is wrong with the others.
+        """
+        known = self.groups["target"]
+        raise_all(f"{name}: no such target; {nearest(name, known)}" for name in names if name not in known)
+        aside = {f"{_ASIDE}.n{index}": name for index, name in enumerate(names)}
+        tree = self.compose([f"+target@{place}={name}" for place, name in aside.items()])
+        found, problems = {}, []
+        for place, name in aside.items():
+            try:
+                found[name] = _TARGET.validate_python(OmegaConf.to_container(OmegaConf.select(tree, place)))
+            except ValidationError as error:
+                problems += [f"target {name}: {problem}" for problem in of_validation(error)]
+        raise_all(problems)
+        return found
+
     def request(self, overrides: Sequence[str], *, multirun: bool) -> Request:
         """Everything that a command line asks for, checked before any of it begins.
 
@@ -151,9 +171,17 @@ class Composer:
                 problems += listed(error)
                 continue
             jobs.append(Job(tuple(line for line in combination if line not in constant), config))
+        for names in dict.fromkeys(job.config.cost.targets for job in jobs):
+            try:
+                self.targets(names)
+            except RequestError as error:
+                problems += [f"cost.targets: {problem}" for problem in listed(error)]
         return jobs, problems
 
 
+_ASIDE = "of_cost_targets"
+"""Where `Composer.targets` has Hydra put targets that are not the run's."""
+_TARGET = TypeAdapter(Target)
 _REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError, AttributeError)
 """What Hydra's loader raises on wrong overrides and files; the last three escape it for values of its own node."""
 

@@ -17,13 +17,13 @@ from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.cost.target import Target
 from tinyprop.datasets import DatasetSettings
 from tinyprop.errors import InvalidSettings
+from tinyprop.estimate.settings import CostSettings
 from tinyprop.models import AnyModel
 from tinyprop.sparse.policies import AnyPolicy
 from tinyprop.tracking.identity import config_hash, run_name
 from tinyprop.tracking.settings import TrackingSettings
 from tinyprop.training.optimizer import AnyOptimizer
 from tinyprop.training.settings import Trainer
-
 
 AnyBackend = TorchBackend | NativeBackend | UnicornBackend | RenodeBackend
 
@@ -58,6 +58,7 @@ class RunConfig(_Strict):
     seed: int = Field(ge=0, lt=2**32)
     runs_dir: str = Field(min_length=1)
     pretrain: tuple[str, ...] = ()
+    cost: CostSettings = CostSettings()
     tracking: TrackingSettings
     sweep: SweepSettings = SweepSettings()
 

@@ -8,12 +8,14 @@
     gains = speed_up(step, target, baseline="dense_skipping_zeros")
     allowed = largest_ratio(step, target, Budget(milliseconds=2.0))
 
-Pure functions: nothing here knows of configuration, tracking or PyTorch, and no file is read but the stored coefficients.
+Pure functions: nothing here knows of configuration, tracking or PyTorch, and the only files read are the stored
+coefficients.
 """
 
 from tinyprop.cost.budget import Allowance, Budget, largest_ratio
 from tinyprop.cost.coefficients import Coefficients, coefficients_of, known_cores
-from tinyprop.cost.memory import Footprint, engine_memory, footprint
+from tinyprop.cost.footprint import Footprint, footprint
+from tinyprop.cost.memory import engine_memory
 from tinyprop.cost.operations import Operations, operations
 from tinyprop.cost.predict import PHASES, Cost, Prediction, predict
 from tinyprop.cost.speedup import BASELINES, Baseline, Bound, SpeedUp, bound, speed_up

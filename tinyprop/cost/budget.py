@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tinyprop.cost.memory import footprint
+from tinyprop.cost.footprint import footprint
 from tinyprop.cost.predict import predict
 from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target

@@ -168,7 +168,7 @@ TIMINGS = {
         taken={Kind.BRANCH: 1, Kind.CALL: 2, Kind.BRANCH_REGISTER: 1, Kind.SIMPLE: 1, Kind.TRANSFER: 2},
     ),
     "cortex-m3": Timing(
-        source="Cortex-M3 technical reference manual (Arm DDI 0337I), table 3-1 and section 3.3.3",
+        source='Cortex-M3 technical reference manual (Arm DDI 0337I), table 3-1 and "Load/store timings"',
         published=True,
         cycles={
             Kind.MULTIPLY_ADD: 2,
@@ -185,7 +185,7 @@ TIMINGS = {
         pipelined=True,
     ),
     "cortex-m4": Timing(
-        source="Cortex-M4 technical reference manual (Arm 100166), tables 3-1 and 7-1 and section 3.3.2",
+        source='Cortex-M4 technical reference manual (Arm 100166), tables 3-1 and 7-1 and "Load/store timings"',
         published=True,
         cycles=_M4_CYCLES,
         taken=_M3_TAKEN,

@@ -28,8 +28,8 @@ from tinyprop.models.specification import (
 from tinyprop.sparse.policies import Adaptive, AnyPolicy, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, AdamW, AnyOptimizer, Sgd
 
-_MACS = 60_000
-"""Multiply-accumulates of a batch's forward pass, at most: a few million instructions of software floating point."""
+_MACS = {True: 60_000, False: 20_000}
+"""Multiply-accumulates of a batch's forward pass, at most, with an FPU and without: some million instructions."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +45,31 @@ class Training:
         return 1e-3 if self.step.optimizer.name != "sgd" else 0.02
 
 
-def trainings(seed: int, count: int) -> Iterator[Training]:
-    """So many, decided by the seed."""
+def trainings(seed: int, count: int, *, fpu: bool = True) -> Iterator[Training]:
+    """So many, decided by the seed; smaller ones without an FPU, where each takes a hundred times as long."""
     rng = np.random.default_rng(seed)
     while count:
         step = _draw_step(rng)
         macs = sum(layer.outputs * layer.length for layer in layers_of(step.specification))
-        if 200 <= macs * step.batch_size <= _MACS:
+        if 2_000 <= macs * step.batch_size <= _MACS[fpu]:
             count -= 1
             yield Training(step, data_for(step, int(rng.integers(2**32))))
 
 
-def data_for(step: TrainingStep, seed: int) -> Data:
+def data_for(step: TrainingStep, seed: int, *, blank: bool | None = None) -> Data:
     """Samples for three batches, and PyTorch's kind of initial weights.
 
-    Some samples are like images: much of them exactly zero, in stretches, and nothing negative.
+    Args:
+        blank: whether samples are like images, much of them exactly zero, in stretches, and nothing negative; None is
+            drawn by lot.
     """
     rng = np.random.default_rng(seed)
     specification = step.specification
     count, inputs = 3 * step.batch_size, math.prod(specification.input_shape)
     x = rng.normal(size=(count, inputs)).astype(np.float32)
-    if rng.random() < 0.5:
-        blank = np.repeat(rng.random((count, -(-inputs // 12))) < 0.6, 12, axis=1)[:, :inputs]
-        x = np.abs(x) * ~blank
+    if rng.random() < 0.5 if blank is None else blank:
+        empty = np.repeat(rng.random((count, -(-inputs // 12))) < 0.6, 12, axis=1)[:, :inputs]
+        x = np.abs(x) * ~empty
     outputs = math.prod(specification.output_shape)
     target: NDArray[Any]
     if specification.loss == "mean_squared_error":

@@ -11,9 +11,10 @@ from scipy.optimize import nnls
 
 from tinyprop.cost.coefficients import QUANTITIES, Kernel
 from tinyprop.cost.predict import Cost
+from tinyprop.cost.products import Features
 from tinyprop.cost.simulation import Counted
 from tinyprop.cost.step import TrainingStep
-from tinyprop.cost.work import Features, Part, parts_of
+from tinyprop.cost.work import Part, parts_of
 
 _NEGLIGIBLE = 0.02
 """Share of a step under which a part matters little: its error is weighed against so much of the step."""

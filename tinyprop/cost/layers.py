@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from tinyprop.engine.description import refused_layers
 from tinyprop.errors import RequestError
@@ -46,6 +46,7 @@ class LayerGeometry:
         channels: of the input.
         windows: output positions of a convolution or pool, all channels of which are counted once.
         kernel: side of a convolution's or pool's window.
+        covered: share of the input's positions that any window sees.
         in_place: an activation that overwrites its input, or a flatten.
         gives_input_gradient: whether the backward pass goes on through it.
         rows, length: of the weight matrix: output units or channels, and the inputs that one of them sees.
@@ -61,6 +62,7 @@ class LayerGeometry:
     channels: int = 0
     windows: int = 1
     kernel: int = 1
+    covered: float = 1.0
     in_place: bool = False
     gives_input_gradient: bool = False
     rows: int = 0
@@ -134,7 +136,7 @@ def _kind(layer: Layer) -> Kind:
             return "flatten"
 
 
-def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, object]:
+def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, Any]:
     match layer:
         case Linear():
             return {"rows": layer.out_features, "length": layer.in_features, "biases": layer.out_features}
@@ -145,6 +147,7 @@ def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, object]:
                 "channels": shape[0],
                 "windows": after[1] * after[2],
                 "kernel": layer.kernel,
+                "covered": _covered(shape, after, layer.kernel, layer.stride, layer.padding),
                 "rows": layer.out_channels,
                 "length": layer.kernel**2 * each,
                 "biases": layer.out_channels if layer.bias else 0,
@@ -153,7 +156,12 @@ def _windows(layer: Layer, shape: Shape, after: Shape) -> dict[str, object]:
                 "patches": _patches(layer, shape, after, each),
             }
         case Pool2d():
-            return {"channels": shape[0], "windows": after[1] * after[2], "kernel": layer.kernel}
+            return {
+                "channels": shape[0],
+                "windows": after[1] * after[2],
+                "kernel": layer.kernel,
+                "covered": _covered(shape, after, layer.kernel, layer.stride or layer.kernel, 0),
+            }
         case _:
             return {}
 
@@ -176,6 +184,14 @@ def _patches(layer: Conv2d, shape: Shape, after: Shape, channels: int) -> Patche
         singles=sum(rows) * sum(piece * channels % 4 for piece in pieces),
         zeroed=len(rows) * len(columns) * layer.kernel**2 * channels - copied,
     )
+
+
+def _covered(shape: Shape, after: Shape, kernel: int, stride: int, padding: int) -> float:
+    share = 1.0
+    for side, positions in zip(shape[1:], after[1:], strict=True):
+        reach = min(side, (positions - 1) * stride - padding + kernel)
+        share *= (reach if stride <= kernel else positions * kernel) / side
+    return min(1.0, share)
 
 
 def _inside(start: int, kernel: int, side: int) -> int:

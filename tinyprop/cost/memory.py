@@ -1,23 +1,17 @@
 """Memory that training takes on a 32-bit core: what c/survey.c and c/arena.c lay out, added up the same way.
 
-Bytes are exact for what the engine allocates. Stack and code are those of the simulated firmware.
+Exact to the byte.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinyprop.cost.coefficients import Coefficients, coefficients_of
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.load import LANES
 from tinyprop.cost.step import TrainingStep
-from tinyprop.cost.target import Target
-from tinyprop.engine.description import HEADER_WORDS, LAYER_WORDS
 from tinyprop.engine.host import Memory
 from tinyprop.errors import RequestError
 
@@ -26,90 +20,6 @@ NETWORK_BYTES, LAYER_BYTES = 152, 164
 MOST_FLOATS = 0x0FFFFFFF
 """``TP_MAX_FLOATS`` of c/tinyprop.h."""
 _WORD = 4
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes of RAM and flash by use, and whether a part has them.
-
-    Attributes:
-        ram: ``samples`` is the input of one micro-batch, ``static`` the program's own data, ``stack`` the most that was
-            seen in simulation.
-        flash: ``weights`` are the initial ones.
-    """
-
-    target: Target
-    ram: Mapping[str, int]
-    flash: Mapping[str, int]
-
-    @property
-    def ram_spare(self) -> int:
-        """Bytes of the target's SRAM that stay free; under 0 it does not fit."""
-        return self.target.sram_bytes - sum(self.ram.values())
-
-    @property
-    def flash_spare(self) -> int:
-        """Bytes of the target's flash that stay free; under 0 it does not fit."""
-        return self.target.flash_bytes - sum(self.flash.values())
-
-    @property
-    def fits(self) -> bool:
-        """Whether both suffice."""
-        return self.ram_spare >= 0 and self.flash_spare >= 0
-
-    @property
-    def lacking(self) -> list[str]:
-        """What does not fit and by how much, in words."""
-        return [
-            f"{-spare} bytes of {kind} more than the {size} of {self.target.name}"
-            for kind, spare, size in (
-                ("SRAM", self.ram_spare, self.target.sram_bytes),
-                ("flash", self.flash_spare, self.target.flash_bytes),
-            )
-            if spare < 0
-        ]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Flat, under the keys of `tinyprop.backends.measurements.Measurements.as_dict`."""
-        return {
-            **{f"ram.{use}": size for use, size in self.ram.items()},
-            "ram.total": sum(self.ram.values()),
-            "ram.spare": self.ram_spare,
-            "ram.fits": self.ram_spare >= 0,
-            **{f"flash.{use}": size for use, size in self.flash.items()},
-            "flash.total": sum(self.flash.values()),
-            "flash.spare": self.flash_spare,
-            "flash.fits": self.flash_spare >= 0,
-        }
-
-
-def footprint(step: TrainingStep, target: Target, *, coefficients: Coefficients | None = None) -> Footprint:
-    """What training takes of a part's memory.
-
-    Raises:
-        RequestError: the engine cannot hold the network, or nothing is known of the target's core.
-    """
-    firmware = coefficients or coefficients_of(target.core)
-    memory = engine_memory(step)
-    inputs = math.prod(step.specification.input_shape)
-    outputs = math.prod(step.specification.output_shape)
-    targets = outputs if step.specification.loss == "mean_squared_error" else 1
-    uses = ("weights", "gradients", "optimizer", "activations", "scratch", "network")
-    return Footprint(
-        target,
-        ram={
-            **{use: getattr(memory, use) for use in uses},
-            "samples": _WORD * (step.micro_batch or step.batch_size) * (inputs + targets),
-            "stack": firmware.stack,
-            "static": firmware.static,
-        },
-        flash={
-            "code": firmware.code,
-            "constants": firmware.constants,
-            "description": _WORD * (HEADER_WORDS + LAYER_WORDS * len(step.specification.layers)),
-            "weights": memory.weights,
-        },
-    )
 
 
 class _Arena:
@@ -137,8 +47,8 @@ def engine_memory(step: TrainingStep) -> Memory:
     trainable = [layer for layer in layers if layer.trainable]
     samples = step.micro_batch or step.batch_size
     weights = sum(layer.weights for layer in trainable)
-    moments = 2 if step.optimizer.name != "sgd" else int(step.optimizer.momentum > 0)
-    waiting = [layer.weights for layer in trainable if _waits(step, layer)]
+    moments = 2 if step.optimizer.name != "sgd" else int(step.momentum > 0)
+    waiting = [layer.weights for layer in trainable if waits(step, layer)]
     patch = max((layer.length for layer in trainable if layer.kind == "conv2d"), default=0)
     skipping = step.skip_zeros
     runs = sum(_runs(layer) for layer in trainable if layer.kind == "linear") * skipping
@@ -186,17 +96,17 @@ def _require_countable(step: TrainingStep, layers: tuple[LayerGeometry, ...], we
     for layer in layers:
         if layer.outputs * samples > MOST_FLOATS or layer.length // LANES > 0xFFFF:
             raise RequestError(
-                f"layer {layer.name}: {layer.outputs} outputs of {samples} samples and {layer.length} inputs a unit are "
-                f"more than the engine can count ({MOST_FLOATS} numbers in an array, {8 * 0x10000 - 1} inputs)"
+                f"layer {layer.name}: {layer.outputs} outputs of {samples} samples, {layer.length} inputs a unit: more "
+                f"than the engine can count ({MOST_FLOATS} numbers in an array, {LANES * 0x10000 - 1} inputs)"
             )
     if weights > MOST_FLOATS or arena > _WORD * MOST_FLOATS:
         raise RequestError(f"{weights} weights and {arena} bytes beside them are more than the engine can count")
 
 
-def _waits(step: TrainingStep, layer: LayerGeometry) -> bool:
+def waits(step: TrainingStep, layer: LayerGeometry) -> bool:
     """Whether an update waits for a gradient that is summed up: ``tp_waits`` of c/plan.h."""
     if step.optimizer.name == "sgd":
-        return step.optimizer.momentum == 0 and (not step.is_whole_batch or layer.kind == "conv2d")
+        return step.momentum == 0 and (not step.is_whole_batch or layer.kind == "conv2d")
     return step.batch_size > 1 or layer.kind == "conv2d"
 
 
@@ -242,4 +152,4 @@ def _largest_ratio(step: TrainingStep, layer: LayerGeometry) -> np.float32:
     if policy.name == "static":
         return np.float32(policy.ratio)
     undamped = np.float32(policy.s_min) + np.float32(policy.s_max - policy.s_min)
-    return np.float32(min(max(undamped * np.float32(policy.zeta**layer.depth), 0), 1))
+    return np.clip(undamped * np.float32(policy.zeta**layer.depth), np.float32(0), np.float32(1))

@@ -1,4 +1,4 @@
-"""What a selection does: the three ways of c/kernels/select.c, in expected numbers of passes, insertions and compares."""
+"""What a selection does: the ways of c/kernels/select.c, in expected numbers of passes, insertions and comparisons."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Ranking:
         collected, passed: numbers looked at for a bound, and those above it.
         quickselects, partitioned: searches for the k-th largest, and the numbers that their partitions look at.
         thresholds, compared, nonzero: rankings of everything, numbers that they look at, and of these the nonzero.
+        sifted, searched: where zeros are kept too: zeros among the numbers, and numbers up to the last that is kept.
     """
 
     copied: float = 0.0
@@ -35,26 +36,30 @@ class Ranking:
     thresholds: float = 0.0
     compared: float = 0.0
     nonzero: float = 0.0
+    sifted: float = 0.0
+    searched: float = 0.0
 
 
-def route(n: float, k: float, nonzero: float) -> str:
+def route(n: float, k: float, nonzero: float, *, tied: bool) -> str:
     """How the k largest of n are found: ``copy``, by a ``list``, by a ``bound`` that a sample suggests, or ``all``."""
     if k >= n:
         return "copy"
     if k <= _FEW:
         return "list" if k <= nonzero else "all"
     passed = _passing(n, k, nonzero)
-    return "bound" if n >= 2 * _SAMPLE and k <= n / 4 and k <= passed <= n / 2 else "all"
+    bounded = not tied and n >= 2 * _SAMPLE and k <= n / 4 and k <= passed <= n / 2
+    return "bound" if bounded else "all"
 
 
-def rank(n: float, k: float, nonzero: float, columns: float) -> Ranking:
+def rank(n: float, k: float, nonzero: float, columns: float, *, tied: bool) -> Ranking:
     """The work of keeping the k largest of n.
 
     Args:
         nonzero: numbers of the n that are not zero.
         columns: channels that are looked through one after the other.
+        tied: whether many are alike, so that no bound parts the k largest from the others.
     """
-    work, way = Ranking(), route(n, k, nonzero)
+    work, way = Ranking(), route(n, k, nonzero, tied=tied)
     if way == "copy":
         work.copied = n
         return work
@@ -65,15 +70,19 @@ def rank(n: float, k: float, nonzero: float, columns: float) -> Ranking:
         step = int(n) // _SAMPLE | 1
         _list(work, n / step, k // step + _MARGIN, nonzero / step, 1)
         work.collected = n
-    if way == "bound":
-        work.passed = _passing(n, k, nonzero)
-        _quickselect(work, work.passed, k)
-    elif way == "all":
+        passed = _passing(n, k, nonzero)
+        if k <= passed <= n / 2:
+            work.passed = passed
+            _quickselect(work, passed, k)
+    if way == "all":
         work.thresholds = 1
         work.compared = n
         work.nonzero = nonzero
         if nonzero > k:
             _quickselect(work, nonzero, k)
+        else:
+            work.sifted = n - nonzero
+            work.searched = n * (k - nonzero) / (n - nonzero)
     return work
 
 

@@ -85,7 +85,7 @@ class Bound:
 
 
 def bound(step: TrainingStep, target: Target) -> Bound:
-    """The most that any selection can gain over the dense step: F + r (W + X) + selection, at r = 0 and nothing to select.
+    """The most that any selection can gain over the dense step: F + r (W + X) at r = 0, with selection for nothing.
 
     Raises:
         RequestError: see `predict`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tinyprop.cost.layers import layers_of
 from tinyprop.engine.description import refused_settings
@@ -30,6 +30,8 @@ class Activity:
         zero_gradients: entries of its output gradient that are exactly zero. Assumed: half in front of a ReLU, three
             quarters and more in front of a maximum pool.
         large_outputs: numbers of its output beyond ±0.625, for which a tanh takes longer. Assumed: three tenths.
+        zero_moments: weights whose momentum or moments are still zero, since no gradient has reached them yet. Assumed:
+            none.
     """
 
     kept: float | None = None
@@ -39,6 +41,7 @@ class Activity:
     zero_blocks: float | None = None
     zero_gradients: float | None = None
     large_outputs: float | None = None
+    zero_moments: float | None = None
 
 
 class Selections(Protocol):
@@ -113,10 +116,15 @@ class TrainingStep:
         """Whether a batch is one micro-batch."""
         return self.rounds == 1 and (self.micro_batch or self.batch_size) == self.batch_size
 
+    @property
+    def momentum(self) -> float:
+        """Of SGD; 0 where there is none."""
+        return getattr(self.optimizer, "momentum", 0.0)
+
     def dense(self, *, skip_zeros: bool = False) -> TrainingStep:
         """The same step without any selection."""
         activity = _without_kept(self.activity)
-        return replace(self, policy=_Dense(), kept=None, activity=activity, skip_zeros=skip_zeros)
+        return replace(self, policy=cast("AnyPolicy", _Dense()), kept=None, activity=activity, skip_zeros=skip_zeros)
 
     def keeping(self, kept: float) -> TrainingStep:
         """The same step with so much kept in every layer that selects; a static policy's ratio is set to it."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from tinyprop.errors import RequestError, require
 
+_UNSOURCED = "is missing: name the document and the table that the figure is from"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -50,7 +52,7 @@ class Target:
             (_above(self.supply_volts, 0), "supply_volts", f"{self.supply_volts} is not above 0"),
             (_above(self.flash_wait_states, -1), "flash_wait_states", f"{self.flash_wait_states} is under 0"),
             *(
-                (getattr(self, name) is None or bool(self.sources.get(name)), f"sources.{name}", "is missing: name the document and table")
+                (getattr(self, name) is None or bool(self.sources.get(name)), f"sources.{name}", _UNSOURCED)
                 for name in optional
             ),
         )

@@ -3,23 +3,19 @@
 Every layer has a part in each phase, under the names that simulated boards report (``fc1.forward``). A part's work is a
 vector of features: calls, rows, blocks of eight numbers, short rests, patches, kept entries. The instructions of a part
 are linear in them; `tinyprop.cost.coefficients` has the factors of each core. Features are sums over the batch.
-
-Kernels work on rows in groups (two in dot_vfp.c, four in add_rows_vfp.c and add_outer_vfp.c); where a core has no
-floating-point registers the same features describe rows one by one.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyprop.cost.layers import LayerGeometry, layers_of
-from tinyprop.cost.load import LANES, Load, loads_of
-from tinyprop.cost.ranking import rank, route
+from tinyprop.cost.load import Load, loads_of, zero_gradients, zero_inputs
+from tinyprop.cost.memory import waits
+from tinyprop.cost.products import Features, counts_kept, forward, input_gradient, weight_gradient
+from tinyprop.cost.ranking import Ranking, rank, route
 from tinyprop.cost.step import TrainingStep
-
-Features = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -38,112 +34,44 @@ def parts_of(step: TrainingStep) -> Iterator[Part]:
     samples, rounds = float(step.batch_size), float(step.rounds)
     yield Part("", "other", "other", {"steps": 1.0, "rounds": rounds, "samples": samples})
     large = 0.0
-    for layer in layers:
+    for index, layer in enumerate(layers):
         if layer.trainable:
             large = loads[layer.name].large_outputs
-            yield Part(layer.name, "forward", f"forward.{layer.kind}", _forward(step, loads[layer.name]))
+            yield Part(layer.name, "forward", f"forward.{layer.kind}", forward(step, loads[layer.name]))
         else:
-            found = _elementwise(step, layer)
-            if layer.kind == "tanh":
-                found["large"] = found["outputs"] * large
-            found["copied"] = 0.0 if layer.in_place else found["outputs"]
+            found = _elementwise(step, layer, zero_inputs(layers, index))
+            if layer.kind in ("relu", "sigmoid", "tanh"):
+                found["large"] = found["outputs"] * large * (layer.kind == "tanh")
+                found["copied"] = 0.0 if layer.in_place else found["outputs"]
             yield Part(layer.name, "forward", f"forward.{layer.kind}", found)
     outputs = layers[-1].outputs
     loss = {"rounds": rounds, "samples": samples, "outputs": samples * outputs}
     yield Part("loss", "forward", f"loss.{step.specification.loss}", loss)
-    for layer in reversed(layers):
+    for index in range(len(layers) - 1, -1, -1):
+        layer = layers[index]
         if layer.trainable:
             yield from _backward(step, loads[layer.name])
             if not layer.gives_input_gradient:
                 return
         elif layer.kind != "flatten":
-            yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", _elementwise(step, layer))
+            found = _elementwise(step, layer, zero_gradients(layers, index))
+            yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", found)
 
 
-def _elementwise(step: TrainingStep, layer: LayerGeometry) -> Features:
-    """An activation or pool, in either direction."""
+def _elementwise(step: TrainingStep, layer: LayerGeometry, zeros: float) -> Features:
+    """An activation or pool, in either direction, of numbers of which a share are zeros."""
     samples, numbers = step.batch_size, float(step.batch_size * layer.outputs)
     found = {"rounds": float(step.rounds), "samples": float(samples), "outputs": numbers}
     if not layer.kind.endswith("pool"):
-        return found
+        return found | {"nonzero": numbers * (1 - zeros)}
+    by_two = layer.kernel == 2  # for which c/kernels/max_pool.c has code of its own
     return found | {
-        "outputs of pairs": numbers * (layer.kernel == 2),
+        "outputs by two": numbers * by_two,
         "inputs": float(samples * layer.inputs),
         "windows": float(samples * layer.windows),
-        "rows": numbers * layer.kernel,
-        "taps": numbers * layer.kernel**2,
-    }
-
-
-def _forward(step: TrainingStep, load: Load) -> Features:
-    layer, samples = load.layer, step.batch_size
-    is_convolution = layer.kind == "conv2d"
-    calls = float(samples * layer.groups * layer.windows if is_convolution else samples)
-    rows = layer.rows // layer.groups
-    blocks, rest = load.blocks, layer.length % LANES
-    pairs, groups = calls * (rows // 2), calls * math.ceil(rows / 2)
-    single, runs = calls * (rows % 2), load.runs
-    return {
-        "rounds": float(step.rounds),
-        "samples": 0.0 if is_convolution else calls,
-        "images": float(samples) if is_convolution else 0.0,
-        "pairs": pairs,
-        "singles": single,
-        "blocks of pairs": pairs * blocks,
-        "blocks of singles": single * blocks,
-        "turns": groups * math.ceil(max(0.0, blocks - max(1.0, runs)) / 2),
-        "rests": groups * (rest > 0),
-        "rest of pairs": pairs * rest,
-        "rest of singles": single * rest,
-        "empty": groups * (blocks == 0),
-        "biases": calls * rows * (layer.biases > 0),
-        "nonzero products": calls * rows * layer.length * load.nonzero_inputs,
-        "runs": groups * runs,
-        **_stretches(step, load, calls),
-        **_gathering(load, calls * is_convolution),
-    }
-
-
-def _stretches(step: TrainingStep, load: Load, vectors: float) -> Features:
-    """Looking for the stretches of so many inputs that are not zero: c/kernels/runs.c."""
-    if not step.skip_zeros:
-        return {"vectors": 0.0, "looked at": 0.0, "stretches": 0.0}
-    return {
-        "vectors": vectors,
-        "looked at": vectors * (load.layer.length // LANES),
-        "stretches": vectors * load.runs,
-    }
-
-
-def _gathering(load: Load, positions: float) -> Features:
-    """Copying the patches of so many positions and groups: c/kernels/patch.c."""
-    layer = load.layer
-    gathered = positions * layer.gathered
-    each, patches = gathered / layer.windows, layer.patches
-    whole = each * patches.whole
-    return {
-        "positions": positions,
-        "whole patches": whole,
-        "cut patches": gathered - whole,
-        "rows of whole": each * patches.rows_of_whole,
-        "rows of cut": each * (patches.rows - patches.rows_of_whole),
-        "taps": each * patches.taps * (layer.groups > 1),
-        "quads": each * patches.quads,
-        "singles": each * patches.singles,
-        "zeroed": each * patches.zeroed,
-    }
-
-
-def _scattering(load: Load, positions: float) -> Features:
-    """Adding them to the image."""
-    layer = load.layer
-    each, patches = positions * layer.gathered / layer.windows, layer.patches
-    return {
-        "positions": positions,
-        "patches": positions * layer.gathered,
-        "rows": each * patches.rows,
-        "taps": each * patches.taps * (layer.groups > 1),
-        "added": each * patches.copied,
+        "rows": numbers * layer.kernel * (not by_two),
+        "taps": numbers * layer.kernel**2 * (not by_two),
+        "nonzero taps": numbers * layer.kernel**2 * (1 - zeros),
     }
 
 
@@ -153,118 +81,53 @@ def _backward(step: TrainingStep, load: Load) -> Iterator[Part]:
     select = _select(step, load) | {"steps of adam": float(in_place_adam and not layer.gives_input_gradient)}
     yield Part(layer.name, "select", f"select.{_route(load)}", select)
     if layer.gives_input_gradient:
-        gradient = _input_gradient(step, load) | {"steps of adam": float(in_place_adam)}
+        gradient = input_gradient(step, load) | {"steps of adam": float(in_place_adam)}
         yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", gradient)
     update = _update(step, load, in_place=in_place_adam)
     if not in_place_adam:
-        marked = 0.0 if update["rows"] or _counts_kept(step, layer) else float(layer.rows)
-        gradient = _weight_gradient(step, load) | {"rows": marked}
+        marked = 0.0 if update["rows"] or counts_kept(step, layer) else float(layer.rows)
+        gradient = weight_gradient(step, load) | {"rows": marked}
         yield Part(layer.name, "weight_gradient", f"weight_gradient.{layer.kind}", gradient)
     if update["updates"]:
         yield Part(layer.name, "update", "update", update)
-
-
-def _counts_kept(step: TrainingStep, layer: LayerGeometry) -> bool:
-    """Whether no row is marked as touched: ``tp_counts_kept`` of c/update.c."""
-    return step.batch_size == 1 and layer.kind == "linear"
 
 
 def _route(load: Load) -> str:
     """Which code ranks."""
     if not load.selects:
         return "nothing"
-    return "channels" if load.ranked != load.layer.outputs else route(load.ranked, load.k, load.nonzero_ranked)
+    if load.ranked != load.layer.outputs:
+        return "channels"
+    return route(load.ranked, load.sought, load.nonzero_ranked, tied=load.tied)
 
 
 def _select(step: TrainingStep, load: Load) -> Features:
     layer, policy, samples = load.layer, step.policy, step.batch_size
     decides = layer.depth == 0 and policy.name == "adaptive_skip"
+    nonzero = layer.outputs * load.nonzero_gradients
     follows_error = load.selects and policy.name.startswith("adaptive")
     by_channel = load.selects and load.ranked != layer.outputs
     columns = layer.rows if layer.kind == "conv2d" and not by_channel else 1
-    ranking = rank(load.ranked, load.k, load.nonzero_ranked, columns) if load.selects else rank(0, 0, 0, 0)
+    ranking = Ranking()
+    if load.selects:
+        tied = load.tied and not by_channel
+        ranking = rank(load.ranked, load.sought, load.nonzero_ranked, columns, tied=tied)
     return {
         "rounds": float(step.rounds),
+        "rounds of the first layer": float(step.rounds * (not layer.gives_input_gradient)),
         "samples": float(samples),
         "selections": float(samples * load.selects),
         "measured": float(samples * layer.outputs * (follows_error or decides)),
+        "nonzero measured": samples * nonzero * (follows_error or decides),
         **{name: samples * value for name, value in vars(ranking).items()},
-        "kept": samples * load.k * load.selects,
+        "kept": samples * load.kept * load.selects,
         "channels": float(samples * layer.rows * by_channel),
         "norms": float(samples * layer.outputs * by_channel),
+        "nonzero norms": samples * nonzero * by_channel,
         "positions": float(samples * layer.windows * by_channel),
         "repeated": samples * load.entries * by_channel,
-        "tested": samples * (load.k * layer.outputs / load.ranked if step.skip_zeros else 0.0),
+        "tested": samples * (load.kept * layer.outputs / load.ranked if step.skip_zeros else 0.0),
         "listed": samples * load.entries * step.skip_zeros,
-    }
-
-
-def _kept_rows(load: Load) -> tuple[float, float]:
-    """Kept entries of a sample, and the groups of four rows that they make."""
-    if load.parts == 0:
-        return 0.0, 0.0
-    each = load.entries / load.parts
-    layer = load.layer
-    uneven = layer.kind == "conv2d" and load.ranked == layer.outputs and load.listed
-    if uneven:  # how many fall into one position differs
-        groups = max(min(each, 1.0), (each + 1.5) / 4)
-    else:
-        low = math.floor(each)
-        groups = math.ceil(low / 4) + (each - low) * (math.ceil((low + 1) / 4) - math.ceil(low / 4))
-    return load.entries, load.parts * groups
-
-
-def _rows_added(step: TrainingStep, load: Load) -> Features:
-    """Rows that are added up, or that something is added to, in groups of four."""
-    layer, samples = load.layer, step.batch_size
-    entries, groups = (samples * each for each in _kept_rows(load))
-    rest = layer.length % LANES
-    return {
-        "rounds": float(step.rounds),
-        "samples": 0.0 if layer.kind == "conv2d" else float(samples),
-        "images": float(samples) if layer.kind == "conv2d" else 0.0,
-        "kept": entries,
-        "listed": entries * load.listed,
-        "groups": groups,
-        "rests": groups * (rest > 0),
-        "rest of kept": entries * rest,
-        "rest of groups": groups * rest,
-        "walked": float(samples * layer.windows * layer.groups) if layer.kind == "conv2d" and load.listed else 0.0,
-    }
-
-
-def _input_gradient(step: TrainingStep, load: Load) -> Features:
-    layer, samples = load.layer, step.batch_size
-    found = _rows_added(step, load)
-    blocks = layer.length // LANES  # weights are never looked at for zeros
-    return {
-        **found,
-        "blocks of kept": found["kept"] * blocks,
-        "blocks of groups": found["groups"] * blocks,
-        "cleared": float(samples * layer.inputs),
-        "cleared patches": samples * load.parts * layer.length * layer.gathered,
-        "nonzero products": samples * load.nonzero_entries * layer.length,
-        **_scattering(load, samples * load.parts * (layer.kind == "conv2d")),
-    }
-
-
-def _weight_gradient(step: TrainingStep, load: Load) -> Features:
-    layer, samples = load.layer, step.batch_size
-    found = _rows_added(step, load)
-    dense_bias = not step.policy.sparse_bias
-    biases = layer.outputs if dense_bias else load.entries
-    parts = samples * load.parts if layer.kind == "conv2d" else 0.0
-    return {
-        **found,
-        "touched": 0.0 if _counts_kept(step, layer) else found["kept"],
-        "blocks of kept": found["kept"] * load.blocks,
-        "blocks of groups": found["groups"] * load.blocks,
-        "biases": samples * biases * (layer.biases > 0),
-        "listed biases": samples * biases * (layer.biases > 0) * (load.listed and not dense_bias),
-        "nonzero products": samples * load.nonzero_entries * layer.length * load.nonzero_inputs,
-        "runs": found["groups"] * load.runs,
-        **_stretches(step, load, parts),
-        **_gathering(load, parts),
     }
 
 
@@ -272,20 +135,26 @@ def _update(step: TrainingStep, load: Load, *, in_place: bool) -> Features:
     layer, optimizer = load.layer, step.optimizer
     weights, decays = float(layer.weights), optimizer.weight_decay > 0
     adam = optimizer.name != "sgd"
-    momentum = not adam and optimizer.momentum > 0
-    waits = not adam and not momentum and (layer.kind == "conv2d" or not step.is_whole_batch)
+    momentum = not adam and step.momentum > 0
+    summed = not adam and waits(step, layer)
+    chances = step.batch_size if layer.kind == "linear" else step.batch_size * layer.windows
+    with_gradient = 1 - (1 - load.nonzero_inputs) ** chances
     scaled = not adam and not momentum and decays
-    any_update = adam or momentum or waits
+    any_update = adam or momentum or summed
     return {
         "updates": float(any_update or scaled),
-        "rows": float(layer.rows * any_update * (not _counts_kept(step, layer))),
+        "rows": float(layer.rows * any_update * (not counts_kept(step, layer))),
         "scaled": weights * scaled,
         "momentum": weights * (momentum and not decays),
+        "moving": weights * load.moving * momentum,
         "momentum with decay": weights * (momentum and decays),
-        "touched rows": load.kept_rows * waits,
-        "touched weights": load.kept_rows * layer.length * waits,
-        "biases": float(layer.biases * waits),
+        "touched rows": load.kept_rows * summed,
+        "touched weights": load.kept_rows * layer.length * summed,
+        "biases": float(layer.biases * summed),
+        "touched weights with a gradient": load.kept_rows * layer.length * with_gradient * summed,
         "adam": weights * (adam and not in_place),
+        "adam on moving": weights * load.moving * adam,
+        "adam with a gradient": load.kept_rows * layer.length * with_gradient * adam,
         "adam with decay": weights * (optimizer.name == "adam" and decays),
         "rows in place": float(layer.rows * (adam and in_place)),
         "adam in place": weights * (adam and in_place),

@@ -65,10 +65,13 @@ def find_compiler() -> list[str]:
     Raises:
         CompileError: there is none.
     """
-    chosen = os.environ.get("CC")
+    chosen = os.environ.get("CC", "").strip()
     for candidate in [chosen] if chosen else ["cc", "gcc", "clang"]:
-        command = shlex.split(candidate)
-        if shutil.which(command[0]) is not None:
+        try:
+            command = shlex.split(candidate)
+        except ValueError as error:
+            raise CompileError(f"CC={chosen}: {error}; name a C compiler, or unset CC") from error
+        if command and shutil.which(command[0]) is not None:
             return command
     if chosen:
         raise CompileError(f"CC={chosen}: no such command; name a C compiler, or unset CC")

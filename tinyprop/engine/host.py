@@ -74,8 +74,9 @@ class HostNetwork:
         self._engine = _engine(variant)
         self.description = description
         self.memory = measure(description, variant=variant)
-        if weights.dtype != np.float32 or not weights.flags.c_contiguous or weights.nbytes != self.memory.weights:
-            raise ValueError(f"weights must be {self.memory.weights // 4} contiguous float32, not {weights.shape}")
+        size = self.memory.weights // 4
+        if weights.dtype != np.float32 or not weights.flags.carray or weights.shape != (size,):
+            raise ValueError(f"weights must be {size} contiguous float32 that can be changed, not {weights.shape}")
         self.weights = weights
         self._arena = _room(self.memory.arena)
         self._network = ctypes.c_void_p()
@@ -89,8 +90,8 @@ class HostNetwork:
                 ctypes.byref(self._network),
             )
         )
-        first = self._engine.tp_state(self._network)
-        self.state: NDArray[np.float32] = np.ctypeslib.as_array(first, shape=(self.memory.state,))
+        first = (self._engine.tp_state(self._network) - self._arena.ctypes.data) // 4
+        self.state: NDArray[np.float32] = self._arena.view(np.float32)[first : first + self.memory.state]
         self._observer: Any = None
 
     def train(
@@ -203,7 +204,7 @@ def _engine(variant: str | None) -> ctypes.CDLL:
         "tp_open": (ctypes.c_int, [pointer, word, pointer, pointer, word, pointer]),
         "tp_train": (ctypes.c_int, [pointer, pointer, pointer, pointer, word, ctypes.c_float, pointer]),
         "tp_forward": (None, [pointer, pointer, word, pointer]),
-        "tp_state": (ctypes.POINTER(ctypes.c_float), [pointer]),
+        "tp_state": (pointer, [pointer]),
         "tp_layer_statistics": (pointer, [pointer, word]),
         "tp_clear_statistics": (None, [pointer]),
         "tp_observe": (None, [pointer, _OBSERVER, pointer]),

@@ -43,6 +43,24 @@ def read_run(run: str, runs_dir: Path) -> FinishedRun:
         RequestError: there is no such run, or it has not finished.
         DataError: a file of it is missing or damaged.
     """
+    directory, found = read_result(run, runs_dir)
+    path = directory / checkpoint.FILE_NAME
+    if not path.exists():
+        raise DataError(f"{path}: the weights of this run are missing; train it again with trainer.force=true")
+    weights = checkpoint.load(path)["weights"]
+    return FinishedRun(found["name"], read_config(directory), weights, found["dataset_fingerprint"])
+
+
+def read_result(run: str, runs_dir: Path) -> tuple[Path, result.Result]:
+    """The directory of a finished run, and its ``result.json``.
+
+    Args:
+        run: a run directory, or the name of one in ``runs_dir``.
+
+    Raises:
+        RequestError: there is no such run, or it has not finished.
+        DataError: the file is damaged.
+    """
     directory = _directory(run, runs_dir)
     found = result.read(directory)
     if found is None:
@@ -52,11 +70,7 @@ def read_run(run: str, runs_dir: Path) -> FinishedRun:
             f"{directory}: this run has not finished, its status is {found['status']}; the command in "
             f"{directory / 'command.txt'} goes on with it"
         )
-    path = directory / checkpoint.FILE_NAME
-    if not path.exists():
-        raise DataError(f"{path}: the weights of this run are missing; train it again with trainer.force=true")
-    weights = checkpoint.load(path)["weights"]
-    return FinishedRun(found["name"], _config(directory / _CONFIG), weights, found["dataset_fingerprint"])
+    return directory, found
 
 
 def _directory(run: str, runs_dir: Path) -> Path:
@@ -68,7 +82,13 @@ def _directory(run: str, runs_dir: Path) -> Path:
     raise RequestError(f"{run}: no such run directory, neither here nor in {runs_dir}; {hint}")
 
 
-def _config(path: Path) -> RunConfig:
+def read_config(directory: Path) -> RunConfig:
+    """The configuration of the run in a directory.
+
+    Raises:
+        DataError: its file is missing, damaged, or of another version.
+    """
+    path = directory / _CONFIG
     try:
         return RunConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:

@@ -18,7 +18,7 @@ Rows = Sequence[Mapping[str, Any]]
 _SPLITS = ("train", "validation", "test")
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "x", "P", "*")
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 """Okabe and Ito's palette, which the colour-blind tell apart."""
 _MARKS_A_LINE = 10
 
@@ -31,7 +31,7 @@ def training_curves(rows: Rows, title: str = "") -> Figure:
         title: shown above; say there what was trained, and that data is synthetic if it is.
     """
     shares = [name for name in ("accuracy", "auc") if any(_has(rows, f"{split}_{name}") for split in _SPLITS)]
-    figure, axes = _figure(1 + len(shares), title)
+    figure, axes = figure_of(1 + len(shares), title)
     for axis, name in zip(axes, ["loss", *shares], strict=True):
         for index, split in enumerate(_SPLITS):
             _line(axis, rows, f"{split}_{name}", split, index)
@@ -49,7 +49,7 @@ def ratio_per_layer(rows: Rows, title: str = "") -> Figure:
         rows: the rows of ``metrics.csv`` with columns ``ratio.<layer>`` and ``kept_fraction.<layer>``.
         title: shown above.
     """
-    figure, axes = _figure(2, title)
+    figure, axes = figure_of(2, title)
     for axis, quantity in zip(axes, ("ratio", "kept_fraction"), strict=True):
         layers = [column.removeprefix(f"{quantity}.") for column in _columns(rows) if column.startswith(f"{quantity}.")]
         for index, layer in enumerate(layers):
@@ -74,8 +74,9 @@ def save(figure: Figure, path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(4.8 * panels, 3.4), layout="constrained")
+def figure_of(panels: int, title: str, height: float = 3.4) -> tuple[Figure, list[Axes]]:
+    """An empty figure of so many panels beside each other; the height is in inches."""
+    figure = Figure(figsize=(4.8 * panels, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, panels, squeeze=False)[0]
     if title:
@@ -91,7 +92,7 @@ def _line(axis: Axes, rows: Rows, column: str, label: str, index: int) -> None:
         epochs,
         [_number(row.get(column)) for row in rows],
         label=label,
-        color=_COLOURS[index % len(_COLOURS)],
+        color=COLOURS[index % len(COLOURS)],
         linestyle=_STYLES[(index + index // len(_MARKERS)) % len(_STYLES)],
         marker=_MARKERS[index % len(_MARKERS)],
         markersize=4,

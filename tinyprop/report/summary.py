@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyprop.report.microcontroller import microcontroller_rows
+from tinyprop.report.modelled import modelled_rows
 
 SHARES = ("test_accuracy", "test_balanced_accuracy", "validation_accuracy", "initial_test_accuracy")
 """Metrics that are shares of 1 and shown in per cent."""
@@ -40,7 +41,8 @@ def run_summary(result: Mapping[str, Any]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False, title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for section in (_outcome(result), _layers(result), _work(result), microcontroller_rows(result.get("mcu"))):
+    on_boards = (microcontroller_rows(result.get("mcu")), modelled_rows(result.get("cost")))
+    for section in (_outcome(result), _layers(result), _work(result), *on_boards):
         for name, value in section:
             table.add_row(Text(name), Text(value))
         if table.row_count:
@@ -48,7 +50,8 @@ def run_summary(result: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [Text(headline(result), style="bold"), table]
     if "macs" in result:
         parts.append(Text(MACS_NOTE, style="dim"))
-    parts.extend(Text(f"Note: {note}") for note in result.get("notes") or ())
+    notes = [*(result.get("notes") or ()), *(result.get("cost_notes") or ())]
+    parts.extend(Text(f"Note: {note}") for note in notes)
     parts.extend(Text(line) for line in _places(result))
     return Group(*parts)
 

@@ -11,6 +11,7 @@ _OUTSIDE = (
     ("runs_dir",),  # where results go
     ("tracking",),
     ("sweep",),
+    ("cost",),  # what is modelled of it
     ("dataset", "root"),  # where data comes from; what it holds is checked by its fingerprint
     ("trainer", "resume"),  # how a result is come by
     ("trainer", "force"),

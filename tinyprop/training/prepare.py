@@ -21,7 +21,7 @@ from tinyprop.backends.torch_settings import TorchBackend
 from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
-from tinyprop.engine import images
+from tinyprop.engine import images, library
 from tinyprop.errors import RequestError
 from tinyprop.models import ResNet8
 from tinyprop.models.modules import build
@@ -34,8 +34,11 @@ def require_ready(config: RunConfig) -> None:
     """Find out before anything is loaded or trained whether this machine has what the backend needs.
 
     Raises:
-        RequestError: a package or program is missing, or there is no up-to-date firmware image for the target's core.
+        RequestError: a package, program or build is missing, or there is no up-to-date firmware image for the
+            target's core.
     """
+    if isinstance(config.backend, NativeBackend):
+        library.load()
     if isinstance(config.backend, UnicornBackend):
         for package in ("unicorn", "capstone"):
             if find_spec(package) is None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from tinyprop.estimate.estimate import Estimate
 from tinyprop.training.fit import Row
 
 _ARTIFACTS = (
@@ -18,10 +19,12 @@ _ARTIFACTS = (
     "metrics.csv",
     "curves.png",
     "ratio_per_layer.png",
+    "cost_by_layer.png",
+    "cost_by_ratio.png",
 )
 
 
-_LEFTOVERS = ("checkpoint.pt", "metrics.csv", "curves.png", "ratio_per_layer.png", "error.txt")
+_LEFTOVERS = ("checkpoint.pt", "error.txt", *(name for name in _ARTIFACTS if name.endswith((".csv", ".png"))))
 """What a run that begins anew must not find of the one before it."""
 
 
@@ -44,12 +47,18 @@ def write_metrics(run_dir: Path, history: list[Row]) -> None:
     _replace(run_dir / "metrics.csv", text.getvalue())
 
 
-def write_plots(run_dir: Path, history: list[Row]) -> None:
-    """Draw ``curves.png`` and ``ratio_per_layer.png``."""
+def write_plots(run_dir: Path, history: list[Row], costs: Mapping[str, Estimate]) -> None:
+    """Draw ``curves.png`` and ``ratio_per_layer.png``, and of the first of the costs, where there is one,
+    ``cost_by_layer.png`` and ``cost_by_ratio.png``.
+    """
+    from tinyprop.report.cost_plots import cost_by_layer, cost_by_ratio
     from tinyprop.report.plots import ratio_per_layer, save, training_curves
 
     save(training_curves(history), run_dir / "curves.png")
     save(ratio_per_layer(history), run_dir / "ratio_per_layer.png")
+    for cost in list(costs.values())[:1]:
+        save(cost_by_layer(cost), run_dir / "cost_by_layer.png")
+        save(cost_by_ratio(cost), run_dir / "cost_by_ratio.png")
 
 
 def files(run_dir: Path) -> list[Path]:

@@ -58,6 +58,7 @@ def outcome(config: RunConfig, dataset: Dataset, state: FitState, metrics: dict[
                 "fan_in": layer.fan_in,
                 "ratio": layer.ratio,
                 "kept_fraction": layer.kept_fraction,
+                "kept_rows_fraction": layer.kept_rows / (layer.steps * layer.units),
                 "local_error": layer.local_error,
             }
             for name, layer in state.totals.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ from filelock import FileLock, Timeout
 from tinyprop import datasets
 from tinyprop.backends.contract import Backend
 from tinyprop.config.schema import RunConfig
+from tinyprop.cost import Target
 from tinyprop.datasets.contract import Dataset
+from tinyprop.datasets.shape import shape_of
 from tinyprop.errors import DataError, RequestError, TinypropError
+from tinyprop.estimate.estimate import tracked_numbers
+from tinyprop.estimate.trained import activity_in, activity_of, estimates_of_run, zeros_of
 from tinyprop.progress import Progress
 from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
@@ -38,6 +42,7 @@ def execute(
     config_yaml: str,
     command: str,
     progress: Progress,
+    targets: Iterable[Target] = (),
 ) -> result.Result:
     """Bring about the result of a configuration in ``run_dir`` and return it.
 
@@ -49,6 +54,7 @@ def execute(
             None: they follow from the seed.
         config_yaml: the resolved configuration, kept as ``config.yaml``.
         command: what repeats the run, kept as ``command.txt``.
+        targets: what else the cost is modelled for, besides the run's own target.
 
     Raises:
         TinypropError: the run failed; its result says so too.
@@ -61,7 +67,7 @@ def execute(
     with progress.task(f"Waiting for {run_dir}, which another process is training", None):
         lock.acquire()
     try:
-        return _Run(config, run_dir, init_from, config_yaml, command, progress).execute()
+        return _Run(config, run_dir, init_from, config_yaml, command, progress, tuple(targets)).execute()
     finally:
         lock.release()
         torch.set_num_threads(threads)
@@ -95,6 +101,7 @@ class _Run:
         config_yaml: str,
         command: str,
         progress: Progress,
+        targets: tuple[Target, ...],
     ):
         self._config = config
         self._dir = run_dir
@@ -102,6 +109,7 @@ class _Run:
         self._config_yaml = config_yaml
         self._command = command
         self._progress = progress
+        self._targets = targets
         self._environment = environment()
         self._begin = time.time()
 
@@ -109,8 +117,8 @@ class _Run:
         config = self._config
         earlier = self._earlier()
         if earlier is not None and earlier["status"] == "finished" and not config.trainer.force:
-            self._require_same_ingredients(earlier)
-            return {**earlier, "reused": True}
+            dataset = self._same_ingredients(earlier)
+            return {**earlier, **self._costs_again(earlier, dataset), "reused": True}
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
         state = self._checkpoint()
@@ -145,8 +153,8 @@ class _Run:
             )
         return earlier
 
-    def _require_same_ingredients(self, earlier: result.Result) -> None:
-        """Refuse a finished result whose data or initial weights, which configurations only name, have changed."""
+    def _same_ingredients(self, earlier: result.Result) -> Dataset:
+        """The data; refuses a finished result whose data or initial weights, only named by configurations, changed."""
         dataset = datasets.load(self._config.dataset, self._progress)
         if earlier["dataset_fingerprint"] != dataset.fingerprint:
             raise RequestError(
@@ -156,16 +164,22 @@ class _Run:
             )
         source = self._config.trainer.init_from
         if source is None:
-            return
+            return dataset
         try:
             weights = checkpoint.initial_weights(source, Path(self._config.runs_dir))
         except RequestError:
-            return  # gone since: nothing contradicts the result
+            return dataset  # gone since: nothing contradicts the result
         if earlier.get("initial_weights") != checkpoint.digest(weights):
             raise RequestError(
                 f"{self._dir}: this configuration began with other weights there than {source} holds now; set "
                 "trainer.force=true to begin with these, or hydra.run.dir to keep both"
             )
+        return dataset
+
+    def _costs_again(self, earlier: result.Result, dataset: Dataset) -> result.Result:
+        """What is modelled of a finished run for the targets of now."""
+        costs, notes = estimates_of_run(self._config, shape_of(dataset), activity_in(earlier), self._targets)
+        return {"cost": {key: cost.as_dict() for key, cost in costs.items()}, "cost_notes": notes}
 
     def _checkpoint(self) -> dict[str, Any] | None:
         """Where an earlier process that did not finish has left off, if this one is to go on from there."""
@@ -247,7 +261,12 @@ class _Run:
                 "wall_seconds": outcome["wall_seconds"],
             },
         )
-        record.write_plots(self._dir, state.history)
+        outcome["zeros"] = zeros_of(train.x)
+        activity = activity_of(state.totals, outcome["zeros"])
+        costs, cost_notes = estimates_of_run(config, shape_of(dataset), activity, self._targets)
+        outcome |= {"cost": {key: cost.as_dict() for key, cost in costs.items()}, "cost_notes": cost_notes}
+        tracked.log_epoch(state.epoch, tracked_numbers(outcome["cost"]))
+        record.write_plots(self._dir, state.history, costs)
         return outcome
 
     def _save(self, backend: Backend, dataset: Dataset, state: FitState, initial_weights: str | None) -> None:

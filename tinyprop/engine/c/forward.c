@@ -138,8 +138,8 @@ void tp_forward(tp_network *network, const float *x, uint32_t samples, float *ou
             network->input[s] = x + (size_t)(done + s) * network->inputs;
         tp_forward_pass(network, now);
         for (uint32_t s = 0; s < now; s++) {
-            const float *from = last->output == NULL ? network->input[s] : last->output + (size_t)s * last->out_size;
-            memcpy(outputs + (size_t)(done + s) * network->outputs, from, network->outputs * sizeof(float));
+            const size_t n = network->outputs;
+            memcpy(outputs + (done + s) * n, last->output + s * n, n * sizeof(float));
         }
         done += now;
     }

@@ -124,4 +124,7 @@ static inline bool tp_counts_kept(const tp_network *network, const tp_layer *lay
 /* Learn from the output gradients of a micro-batch; after the last of a batch, the layer's weights have moved. */
 void tp_update(tp_network *network, uint32_t l, const tp_share *share, const float *flow);
 
+/* Forget what a batch that ends early has summed up so far. */
+void tp_abandon(tp_network *network);
+
 #endif

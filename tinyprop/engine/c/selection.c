@@ -2,8 +2,6 @@
 #include "kernels/select.h"
 #include "network.h"
 
-#include <string.h>
-
 uint32_t tp_count(const tp_network *network, float ratio, uint32_t n) {
     if (network->policy == TP_MEPROP)
         return network->k < n ? network->k : n;

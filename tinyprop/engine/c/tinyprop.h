@@ -28,7 +28,7 @@ typedef enum tp_status {
     TP_TOO_LARGE = 4,       /* more than the engine can count: see TP_MAX_OUTPUTS and TP_MAX_FLOATS */
     TP_NO_MEMORY = 5,       /* the arena is smaller than tp_measure asks for, or not aligned like a pointer */
     TP_BAD_TARGET = 6,      /* a label is no class of the network */
-    TP_DIVERGED = 7         /* the loss of a batch is not finite; weights are those before the batch */
+    TP_DIVERGED = 7         /* the loss of a batch is not finite */
 } tp_status;
 
 #define TP_MAX_OUTPUTS 65536u     /* of one layer: indices of kept entries are 16 bits wide */
@@ -71,12 +71,13 @@ typedef struct tp_progress {
 /* How much memory a network takes. */
 tp_status tp_measure(const uint32_t *description, uint32_t words, tp_memory *memory);
 
-/* Lay a network out in `arena`; `weights` holds its initial weights and will hold the trained ones.
- * The description must stay where it is as long as the network is used. */
+/* Lay a network out in `arena`; `weights` holds its initial weights and will hold the trained ones. Both must stay where
+ * they are as long as the network is used; the description need not. */
 tp_status tp_open(const uint32_t *description, uint32_t words, float *weights, void *arena, uint32_t arena_bytes,
                   tp_network **network);
 
-/* Train once on `samples` samples, in batches; the last may be short.
+/* Train once on `samples` samples, in batches; the last may be short. After a status other than TP_OK the weights are
+ * those before the batch that it came of; with micro-batches smaller than a batch, tp_state may have moved within it.
  *
  * x       rows of the network's input size
  * target  labels (uint32_t) for cross-entropies, rows of the output size (float) for the squared error

@@ -86,8 +86,10 @@ tp_status tp_train(tp_network *network, const float *x, const void *target, cons
         TP_MARK(TP_OUTSIDE, 0);
         if (status == TP_DIVERGED)
             progress->loss += loss; /* shows what it was */
-        if (status != TP_OK)
+        if (status != TP_OK) {
+            tp_abandon(network);
             return status;
+        }
         const float corrected = loss - carry, total = progress->loss + corrected;
         carry = (total - progress->loss) - corrected;
         progress->loss = total;

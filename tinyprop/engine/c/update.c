@@ -112,6 +112,18 @@ static void count_rows(tp_layer *layer) {
     memset(layer->touched, 0, layer->rows);
 }
 
+void tp_abandon(tp_network *network) {
+    for (uint32_t l = 0; l < network->layers; l++) {
+        tp_layer *layer = &network->layer[l];
+        if (!tp_is_trainable(layer))
+            continue;
+        layer->begun = false;
+        memset(layer->touched, 0, layer->rows);
+        if (layer->gradient != NULL)
+            memset(layer->gradient, 0, tp_weights_of(layer) * sizeof(float));
+    }
+}
+
 void tp_update(tp_network *network, uint32_t l, const tp_share *share, const float *flow) {
     tp_layer *layer = &network->layer[l];
     if (learns(network, share->samples)) {

@@ -1,10 +1,14 @@
 /* What optimizers do to n weights w with gradient g, learning rate a, decay d:
  *
- *     scale      w = f w                                     f = 1 - a d, SGD's decay where the gradient is added in
- * place sgd        w = w + (-a) g; g = 0 velocity   v = mu v + d w                              momentum, before the
- * gradient is added to v momentum   w = w + (-a) v adam       g = g + d w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g
- * g w = w - (a / c1) m / (sqrt(v) / sqrt(c2) + epsilon); g = 0 adamw      w = (1 - a d) w first, and no d in g
+ *     scale      w = f w
+ *     sgd        w = w + (-a) g; g = 0
+ *     velocity   v = mu v + d w
+ *     momentum   w = w + (-a) v
+ *     adam       g = g + d w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g
+ *                w = w - (a / c1) m / (sqrt(v) / sqrt(c2) + epsilon); g = 0
+ *     adamw      w = (1 - a d) w first, and no d in g
  *
+ * scale is SGD's decay, with f = 1 - a d, before gradients are added; velocity comes before gradients are added to v.
  * c1 = 1 - b1^t and c2 = 1 - b2^t at step t. Each operation is rounded.
  */
 #ifndef TP_UPDATE_H

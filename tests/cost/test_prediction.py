@@ -1,0 +1,120 @@
+"""Predictions against fresh simulations of networks that nothing was fitted to, and their general properties."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyprop.cost import PHASES, Activity, coefficients_of, predict
+from tinyprop.models.presets import CnnSmall, LeNet, Mlp
+from tinyprop.sparse.policies import Adaptive, Dense, MeProp, Static
+from tinyprop.training.optimizer import Adam, Sgd
+
+from .networks import CNN, MLP, part, step
+
+CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
+BOUND = 0.08
+"""Error of a whole step that no network is to exceed."""
+
+
+@pytest.mark.parametrize(("core", "count"), [("cortex-m0plus", 3), ("cortex-m4", 10)])
+def test_instructions_are_those_of_fresh_simulations(core, count):
+    pytest.importorskip("unicorn")
+    from tinyprop.cost.design import trainings
+    from tinyprop.cost.simulation import Board
+    from tinyprop.cost.validation import told
+    from tinyprop.engine.images import CORES as KNOWN
+
+    for training in trainings(seed=99, count=count, fpu=KNOWN[core].fpu):
+        counted = Board(training.step, core).train(training.data, training.learning_rate)
+        prediction = predict(replace(training.step, activity=told(counted.activity)), part(core))
+        assert set(prediction.parts) >= set(counted.parts)
+        simulated = sum(cost.instructions for cost in counted.parts.values())
+        assert prediction.instructions == pytest.approx(simulated, rel=BOUND), training.step
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_stored_errors_of_held_out_networks_are_small(core):
+    errors = coefficients_of(core).errors["instructions"]["step"]
+    assert errors["count"] >= 40
+    assert errors["median"] < 0.03
+    assert errors["nine_in_ten"] < BOUND
+
+
+def test_a_prediction_adds_up():
+    prediction = predict(step(CNN, batch_size=2, optimizer=Adam()), part())
+    phases, layers = prediction.by_phase(), prediction.by_layer()
+    assert list(phases) == list(PHASES)
+    assert sum(cost.instructions for cost in phases.values()) == pytest.approx(prediction.instructions)
+    by_layer = sum(cost.instructions for each in layers.values() for cost in each.values())
+    assert by_layer + phases["other"].instructions == pytest.approx(prediction.instructions)
+    assert "input_gradient" not in layers["conv1"]
+    assert set(layers["fc1"]) == {"forward", "select", "input_gradient", "weight_gradient", "update"}
+
+
+def test_it_reads_like_what_is_measured():
+    found = predict(step(), part()).as_dict()
+    assert found["modelled"] is True
+    assert found["instructions.step"] == pytest.approx(sum(found[f"instructions.{phase}"] for phase in PHASES))
+    assert found["instructions.fc1.forward"] < found["instructions.forward"]
+    assert found["milliseconds.step"] == pytest.approx(found["cycles.step"] / 1e5)  # at 100 MHz
+    assert "microjoules.step" not in found
+
+
+networks = st.sampled_from([MLP, CNN, LeNet().specification((1, 28, 28), 10, "softmax_cross_entropy")])
+cores = st.sampled_from(CORES)
+phases_of_kept = ("input_gradient", "weight_gradient")
+
+
+@settings(deadline=None, max_examples=60)
+@given(networks, cores, st.floats(0, 1), st.floats(0, 1), st.integers(1, 8), st.sampled_from(["element", "channel"]))
+def test_to_keep_more_never_costs_less_behind_the_selection(network, core, one, other, batch_size, granularity):
+    policy = Static(ratio=0.5, granularity=granularity)
+    low, high = (
+        predict(step(network, policy=policy, batch_size=batch_size).keeping(kept), part(core)).over(phases_of_kept)
+        for kept in sorted((one, other))
+    )
+    assert low.instructions <= high.instructions * (1 + 1e-9)
+    assert low.cycles <= high.cycles * (1 + 1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(networks, cores, st.integers(1, 30), st.sampled_from([Dense(), Static(ratio=0.1), MeProp(k=5)]))
+def test_a_larger_batch_costs_more_a_step_and_no_more_a_sample(network, core, batch_size, policy):
+    small, large = (
+        predict(step(network, policy=policy, batch_size=size), part(core)).total
+        for size in (batch_size, batch_size + 1)
+    )
+    assert small.instructions < large.instructions
+    assert large.instructions / (batch_size + 1) < small.instructions / batch_size * 1.05
+
+
+def test_zeros_cost_less_where_they_are_skipped():
+    zeros = {"fc1": Activity(zero_inputs=0.8, zero_blocks=0.7), "fc2": Activity(zero_inputs=0.5)}
+    wide = Mlp(hidden=(64,)).specification((512,), 10, "softmax_cross_entropy")
+    plain = step(wide, policy=Dense(), activity=zeros)
+    skipping = replace(plain, skip_zeros=True)
+    one, other = (predict(each, part()).by_phase() for each in (plain, skipping))
+    assert other["forward"].instructions < 0.5 * one["forward"].instructions
+    assert other["weight_gradient"].instructions < 0.5 * one["weight_gradient"].instructions
+
+
+def test_an_unknown_share_does_not_matter_where_none_is_asked_for():
+    known = step(policy=Adaptive(), kept=0.25)
+    assert predict(known, part()).total == predict(replace(known, micro_batch=1), part()).total
+
+
+def test_a_thousand_configurations_a_second():
+    specification = CnnSmall().specification((3, 32, 32), 10, "softmax_cross_entropy")
+    target, optimizer = part(), Sgd()
+    steps = [step(specification, policy=Static(ratio=0.01 + index / 300), optimizer=optimizer) for index in range(200)]
+    predict(steps[0], target)
+    fastest = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        for each in steps:
+            predict(each, target)
+        fastest = min(fastest, (time.perf_counter() - started) / len(steps))
+    assert fastest < 3e-3  # a millisecond, and three for a busy machine
