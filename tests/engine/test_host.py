@@ -196,7 +196,8 @@ def test_a_batch_that_ends_early_leaves_nothing_behind_in_what_is_learnt_next(wr
     for network in (interrupted, untroubled):
         case.train(network)  # a velocity and moments that are not zero
     weights, state = interrupted.weights.tobytes(), interrupted.state.copy()
-    rows, labels, order = case.layout.rows(case.x).copy(), case.layout.targets(case.target), np.arange(4, dtype=np.uint32)
+    rows, labels = case.layout.rows(case.x).copy(), case.layout.targets(case.target)
+    order = np.arange(4, dtype=np.uint32)
     if wrong == "label":
         labels[2] = 4
         with pytest.raises(DataError):

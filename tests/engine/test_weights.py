@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 
 from tinyprop.engine import WeightLayout
-from tinyprop.errors import RequestError
+from tinyprop.errors import DataError, RequestError
 from tinyprop.models import LeNet
 from tinyprop.models.modules import sequential
 from tinyprop.models.specification import Activation, Conv2d, Flatten, Linear, NetworkSpecification, Pool2d
@@ -73,6 +73,9 @@ def test_outputs_that_are_a_feature_map_come_back_in_pytorchs_order():
     labels = np.array([0, 1, 4, 11])
     assert layout.targets(labels).tolist() == [0, 3, 1, 11]  # output 4 is channel 1, row 0, column 0
     assert layout.targets(labels).dtype == np.uint32
+    for wrong in (-1, 12):
+        with pytest.raises(DataError, match="no class"):
+            layout.targets(np.array([0, wrong]))
 
 
 def test_flat_samples_and_labels_stay_as_they_are():

@@ -5,6 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tinyprop.cost.assumptions import (
+    LARGE_OUTPUTS,
+    has_ties,
+    reached_positions,
+    returned_positions,
+    zero_gradients,
+    zero_inputs,
+)
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.step import Activity, TrainingStep
 from tinyprop.errors import RequestError
@@ -26,6 +34,7 @@ class Load:
         nonzero_ranked: of all ranked, those that are not zero.
         nonzero_gradients: share of the output gradient that is not zero.
         parts: positions and groups with an entry to work on; 1 in a linear layer.
+        returned: share of the input positions that get a gradient back.
         kept_rows: weight rows that a whole batch touches.
         nonzero_inputs: share of the inputs that is not zero.
         large_outputs: share of the outputs beyond ±0.625.
@@ -45,6 +54,7 @@ class Load:
     nonzero_ranked: float
     nonzero_gradients: float
     parts: float
+    returned: float
     kept_rows: float
     nonzero_inputs: float
     large_outputs: float
@@ -59,37 +69,41 @@ def loads_of(step: TrainingStep) -> dict[str, Load]:
     Raises:
         RequestError: nothing says what an adaptive policy keeps.
     """
-    layers = layers_of(step.specification)
-    return {layer.name: _load(step, layers, index) for index, layer in enumerate(layers) if layer.trainable}
+    layers, returned = layers_of(step.specification), 1.0
+    found: dict[str, Load] = {}
+    for index in range(len(layers) - 1, -1, -1):
+        if layers[index].trainable:
+            load = found[layers[index].name] = _load(step, layers, index, returned)
+            returned = load.returned
+    return found
 
 
-def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int) -> Load:
+def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, returned: float) -> Load:
     layer, policy = layers[index], step.policy
     known = step.activity.get(layer.name, _UNKNOWN)
-    by_channel = layer.kind == "conv2d" and policy.granularity == "channel"
-    ranked = layer.rows if by_channel else layer.outputs
-    each = layer.outputs // ranked
     selects = policy.name != "dense" and (layer.depth > 0 or policy.sparsify_output)
-    nonzero = 1 - (zero_gradients(layers, index) if known.zero_gradients is None else known.zero_gradients)
+    by_channel = selects and layer.kind == "conv2d" and policy.granularity == "channel"
+    ranked = layer.rows if by_channel else layer.outputs
+    zeros = zero_gradients(layers, index, returned) if known.zero_gradients is None else known.zero_gradients
+    nonzero = 1 - zeros
     sought = kept = float(ranked)
     if selects:
         sought, kept = _counts(step, known, layer, ranked)
-    entries = kept * each
-    nonzero_entries = min(entries, nonzero * layer.outputs) if each == 1 else entries * nonzero
-    listed = selects or step.skip_zeros
+    entries = kept * (layer.outputs // ranked)
+    nonzero_entries = entries * nonzero if by_channel else min(entries, nonzero * layer.outputs)
+    keeps_zeros = not step.skip_zeros and (by_channel or entries > nonzero_entries)
     if step.skip_zeros:
         entries = nonzero_entries
     share = entries / layer.outputs
-    all_parts = layer.windows * layer.groups if layer.kind == "conv2d" else 1
     reached = known.reached
     if reached is None:
-        keeps_zeros = by_channel or not listed or entries > nonzero_entries
-        within = 1.0 if keeps_zeros else _covered(layers, index)
-        reached = within * _reached(layer, share / within, by_channel=by_channel)
+        within = 1.0 if keeps_zeros or share == 0 else reached_positions(layers, index, returned)
+        together = kept if by_channel else layer.rows  # entries of a position that may be kept
+        reached = within * _reached(layer, entries / (layer.windows * within), together)
     kept_rows = known.kept_rows
     if kept_rows is None:
         chances = step.batch_size * (1 if by_channel or layer.kind == "linear" else layer.windows)
-        kept_rows = 1 - (1 - min(1.0, share)) ** chances
+        kept_rows = 1 - (1 - min(1.0, kept / ranked if by_channel else share)) ** chances
     zeros = zero_inputs(layers, index) if known.zero_inputs is None else known.zero_inputs
     blocks, runs = float(layer.length // LANES), 0.0
     if step.skip_zeros:
@@ -105,16 +119,17 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int) -> 
         ranked=ranked,
         sought=sought,
         kept=kept,
-        tied=_is_tied(layers, index),
+        tied=has_ties(layers, index),
         entries=entries,
-        listed=listed,
+        listed=selects or step.skip_zeros,
         nonzero_entries=nonzero_entries,
-        nonzero_ranked=ranked if each > 1 else nonzero * ranked,
+        nonzero_ranked=ranked if by_channel else nonzero * ranked,
         nonzero_gradients=nonzero,
-        parts=all_parts * reached,
+        parts=layer.windows * layer.groups * reached,
+        returned=returned_positions(layer, reached),
         kept_rows=layer.rows * kept_rows,
         nonzero_inputs=1 - zeros,
-        large_outputs=_LARGE if known.large_outputs is None else known.large_outputs,
+        large_outputs=LARGE_OUTPUTS if known.large_outputs is None else known.large_outputs,
         moving=1 - (known.zero_moments or 0.0),
         blocks=blocks,
         runs=runs,
@@ -124,8 +139,6 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int) -> 
 LANES = 8
 """Numbers of a block: ``TP_LANES`` of c/kernels/config.h."""
 _UNKNOWN = Activity()
-_ZERO_BEHIND_RELU = 0.5
-_LARGE = 0.3
 
 
 def _counts(step: TrainingStep, known: Activity, layer: LayerGeometry, ranked: int) -> tuple[float, float]:
@@ -147,53 +160,15 @@ def _counts(step: TrainingStep, known: Activity, layer: LayerGeometry, ranked: i
     return sought, sought if fraction is None else fraction * ranked
 
 
-def _is_tied(layers: tuple[LayerGeometry, ...], index: int) -> bool:
-    for after in layers[index + 1 :]:
-        if after.trainable:
-            break
-        if after.kind == "average_pool":
-            return True
-    return False
+def _reached(layer: LayerGeometry, each: float, together: float) -> float:
+    """Share of a convolution's positions and groups with an entry to work on; 1 in a linear layer.
 
-
-def _reached(layer: LayerGeometry, share: float, *, by_channel: bool) -> float:
-    """Share of a convolution's positions and groups in which something is kept."""
-    if share >= 1 or layer.kind == "linear" or (by_channel and layer.groups == 1):
-        return 1.0 if share > 0 else 0.0
-    return 1 - (1 - share) ** (layer.rows // layer.groups)
-
-
-def zero_inputs(layers: tuple[LayerGeometry, ...], index: int) -> float:
-    """Share of zeros in a layer's input, by what is in front of it."""
-    power = 1
-    for before in reversed(layers[:index]):
-        if before.kind in ("max_pool", "average_pool"):
-            power *= before.kernel
-        elif before.kind == "relu":
-            return _ZERO_BEHIND_RELU**power
-        elif before.kind != "flatten":
-            break
-    return 0.0
-
-
-def zero_gradients(layers: tuple[LayerGeometry, ...], index: int) -> float:
-    """Share of zeros in a layer's output gradient, by what is behind it."""
-    nonzero, power, behind_relu = _covered(layers, index), 1, False
-    for after in layers[index + 1 :]:
-        if after.trainable:
-            break
-        behind_relu |= after.kind == "relu"
-        if after.kind == "max_pool":
-            nonzero *= min(1.0, after.outputs / (after.inputs * after.covered))
-            power *= after.kernel
-    return 1 - nonzero * (1 - _ZERO_BEHIND_RELU**power if behind_relu else 1.0)
-
-
-def _covered(layers: tuple[LayerGeometry, ...], index: int) -> float:
-    """Share of a layer's positions that windows behind it see, so that a gradient comes back at all."""
-    share = 1.0
-    for after in layers[index + 1 :]:
-        share *= after.covered
-        if after.trainable:
-            break
-    return share
+    Args:
+        each: entries of a position, on average.
+        together: entries of a position that may be worked on.
+    """
+    if layer.kind == "linear":
+        return 1.0
+    if each <= 0:
+        return 0.0
+    return float(1 - (1 - min(1.0, each / together)) ** (together / layer.groups))

@@ -29,7 +29,7 @@ class Activity:
         zero_blocks: blocks of eight neighbours in its input that are all zero. Assumed: zeros lie evenly.
         zero_gradients: entries of its output gradient that are exactly zero. Assumed: half in front of a ReLU, three
             quarters and more in front of a maximum pool.
-        large_outputs: numbers of its output beyond ±0.625, for which a tanh takes longer. Assumed: three tenths.
+        large_outputs: numbers of its output beyond ±0.625, for which a tanh takes longer. Assumed: a fifth.
         zero_moments: weights whose momentum or moments are still zero, since no gradient has reached them yet. Assumed:
             none.
     """

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinyprop.cost.assumptions import zero_gradients, zero_inputs
 from tinyprop.cost.layers import LayerGeometry, layers_of
-from tinyprop.cost.load import Load, loads_of, zero_gradients, zero_inputs
+from tinyprop.cost.load import Load, loads_of
 from tinyprop.cost.memory import waits
 from tinyprop.cost.products import Features, counts_kept, forward, input_gradient, weight_gradient
 from tinyprop.cost.ranking import Ranking, rank, route
@@ -47,14 +48,16 @@ def parts_of(step: TrainingStep) -> Iterator[Part]:
     outputs = layers[-1].outputs
     loss = {"rounds": rounds, "samples": samples, "outputs": samples * outputs}
     yield Part("loss", "forward", f"loss.{step.specification.loss}", loss)
+    returned = 1.0
     for index in range(len(layers) - 1, -1, -1):
         layer = layers[index]
         if layer.trainable:
+            returned = loads[layer.name].returned
             yield from _backward(step, loads[layer.name])
             if not layer.gives_input_gradient:
                 return
         elif layer.kind != "flatten":
-            found = _elementwise(step, layer, zero_gradients(layers, index))
+            found = _elementwise(step, layer, zero_gradients(layers, index, returned))
             yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", found)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyprop.errors import RequestError
+from tinyprop.errors import DataError, RequestError
 from tinyprop.models.specification import Conv2d, Linear, NetworkSpecification, Shape
 
 
@@ -78,14 +78,20 @@ class WeightLayout:
         return _reordered(x, self._input_order)
 
     def targets(self, targets: NDArray[Any]) -> NDArray[Any]:
-        """What the engine's outputs are to be: labels, uint32, of integer labels; else float32 (samples, outputs)."""
+        """What the engine's outputs are to be: labels, uint32, of integer labels; else float32 (samples, outputs).
+
+        Raises:
+            DataError: a label is no place of outputs that are a feature map; of others the engine itself refuses it.
+        """
         if not np.issubdtype(targets.dtype, np.integer):
             return _reordered(targets, self._output_order)
         if _is_identity(self._output_order):
             return targets.astype(np.uint32)
-        places = np.empty_like(self._output_order)
+        if targets.size and not 0 <= targets.min() <= targets.max() < len(self._output_order):
+            raise DataError("a label is no class of the network")
+        places = np.empty(len(self._output_order), np.uint32)
         places[self._output_order] = np.arange(len(places))
-        return places[targets].astype(np.uint32)
+        return np.take(places, targets)
 
     def outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The engine's outputs, shape (samples, outputs), in PyTorch's order."""

@@ -54,8 +54,8 @@ enum {
     TP_SKIP_ZEROS = 1,   /* do no arithmetic on exact zeros of inputs and gradients */
     TP_MEASURE_ERROR = 2 /* know the local error of dense layers too */
 };
-/* Of finite numbers, skipping zeros changes no bit of the result, but for a weight of -0, which may stay -0 where adding
- * a zero would make it +0. */
+/* Of finite numbers, skipping zeros changes no bit of the result, but for a weight of -0, which may stay -0 where
+ * adding a zero would make it +0. */
 
 enum {                /* layers: word 0 is the kind, the others follow */
        TP_LINEAR = 1, /* inputs, outputs */

@@ -71,8 +71,8 @@ typedef struct tp_progress {
 /* How much memory a network takes. */
 tp_status tp_measure(const uint32_t *description, uint32_t words, tp_memory *memory);
 
-/* Lay a network out in `arena`; `weights` holds its initial weights and will hold the trained ones. Both must stay where
- * they are as long as the network is used; the description need not. */
+/* Lay a network out in `arena`; `weights` holds its initial weights and will hold the trained ones. Both must stay
+ * where they are as long as the network is used; the description need not. */
 tp_status tp_open(const uint32_t *description, uint32_t words, float *weights, void *arena, uint32_t arena_bytes,
                   tp_network **network);
 
