@@ -58,7 +58,7 @@ def test_more_kept_costs_more_and_a_faster_clock_less(said):
     for key in ("cycles.step", "instructions.step", "milliseconds.step"):
         values = [row[key] for row in rows]
         assert values == sorted(set(values)), key
-    slow, fast = said(*STATIC, "target=stm32f407", "target.clock_mhz=84,168")
+    slow, fast = said("-m", *STATIC, "target=stm32f407", "target.clock_mhz=84,168")
     assert slow["cycles.step"] == fast["cycles.step"]
     assert slow["milliseconds.step"] == pytest.approx(2 * fast["milliseconds.step"])
 

@@ -49,10 +49,10 @@ def test_counts_that_are_linear_in_the_work_are_predicted_exactly():
 
 def test_a_calibration_is_stored_with_where_it_comes_from(directory):
     told = []
-    found = calibrate(CORES["cortex-m4"], networks=6, held_out=2, advance=lambda *said: told.append(said))
-    assert told[-1] == ("cortex-m4", 8, 8)
+    found = calibrate(CORES["cortex-m4"], networks=24, held_out=2, advance=lambda *said: told.append(said))
+    assert told[-1] == ("cortex-m4", 26, 26)
     stored = json.loads(found.save().read_text())
-    assert stored["provenance"]["fitted_to"] == "6 networks of tinyprop.cost.design, seed 1"
+    assert stored["provenance"]["fitted_to"] == "24 networks of tinyprop.cost.design, seed 1"
     assert len(stored["provenance"]["image_sha256"]) == 64
     assert stored["errors"]["instructions"]["step"]["count"] == 2
     assert stored["code"] > 10_000

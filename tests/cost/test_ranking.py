@@ -14,8 +14,8 @@ def insertions(values, k) -> tuple[int, int]:
         if len(kept) < k or value > kept[-1]:
             at = sum(other >= value for other in kept)
             kept.insert(at, value)
-            moved += len(kept) - 1 - at
             del kept[k:]
+            moved += len(kept) - 1 - at
             inserted += 1
     return inserted, moved
 

@@ -57,7 +57,7 @@ def test_a_network_that_the_engine_cannot_count_is_refused():
 
 @pytest.mark.parametrize("ask", [operations, lambda step: predict(step, part())])
 def test_an_adaptive_policy_needs_to_be_told_what_it_keeps(ask):
-    with pytest.raises(RequestError, match="policy=adaptive: what it keeps in fc1 depends on the data"):
+    with pytest.raises(RequestError, match="policy=adaptive: what it keeps in fc2 depends on the data"):
         ask(step(policy=Adaptive()))
     assert ask(step(policy=Adaptive(), kept=0.2))
     assert ask(step(policy=Adaptive(), activity={"fc1": Activity(kept=0.1), "fc2": Activity(kept=1.0)}))

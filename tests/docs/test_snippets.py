@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from tinyprop import cli
-from tinyprop.cli import cost, data, doctor, export, train, ui
+from tinyprop.cli import cost, cost_options, data, doctor, export, train, ui
 from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_job import register_resolvers
 from tinyprop.datasets.subset import Subset
@@ -79,7 +79,7 @@ def accept(command: str) -> None:
     elif verb == "cost":
         if arguments[:1] not in (["calibrate"], ["validate"]):
             parsed = cost._parser().parse_intermixed_args(arguments)
-            cost._budget(parsed.what_if)
+            cost_options.budget_of(parsed.what_if)
             _composer(parsed.config_dir).request(parsed.overrides, multirun=True)
     elif verb in ("presets", "completion"):
         with contextlib.redirect_stdout(open(os.devnull, "w")):

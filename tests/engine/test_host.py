@@ -12,7 +12,7 @@ from tinyprop.engine import HostNetwork, Memory, WeightLayout, describe, measure
 from tinyprop.errors import DataError, RequestError
 from tinyprop.models import Mlp
 from tinyprop.models.specification import Activation, Conv2d, Flatten, Linear, NetworkSpecification, Pool2d
-from tinyprop.sparse import Adaptive, Dense, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, Static
 from tinyprop.training.optimizer import Adam, Sgd
 
 from .cases import Case
@@ -211,6 +211,16 @@ def test_a_batch_that_ends_early_leaves_nothing_behind_in_what_is_learnt_next(wr
         case.train(network)
     assert interrupted.weights.tobytes() == untroubled.weights.tobytes()
     assert interrupted.state.tobytes() == untroubled.state.tobytes()
+
+
+def test_samples_of_a_batch_that_ends_early_do_not_count_as_skipped():
+    policy = AdaptiveSkip(s_min=0.0, s_max=1.0, skip_threshold=0.9)
+    case = Case(CONVOLUTIONAL, policy, Sgd(), batch_size=3, samples=6, seed=4)
+    network, rows = case.network(micro_batch=1), case.layout.rows(case.x).copy()
+    network.state[2:] = 1e6  # next to such an error no sample has much of one
+    rows[5] = np.nan
+    progress = network.train(rows, case.layout.targets(case.target), np.arange(6, dtype=np.uint32), 0.1)
+    assert (progress.samples, progress.skipped, progress.diverged) == (3, 3, True)
 
 
 def test_the_training_state_outlives_its_network():

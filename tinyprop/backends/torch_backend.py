@@ -131,7 +131,7 @@ def _binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.mse_loss(outputs, targets.flatten(1))
+    return F.mse_loss(outputs.flatten(1), targets.flatten(1))
 
 
 LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {

@@ -5,19 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyprop.errors import DataError, RequestError
+from tinyprop.errors import DataError
 
 if TYPE_CHECKING:
     from tinyprop.config.composition import Composer, Job
-    from tinyprop.config.schema import RunConfig
-    from tinyprop.cost import Budget
-    from tinyprop.datasets.shape import SampleShape
     from tinyprop.estimate.comparison import Measured
-    from tinyprop.estimate.steps import Kept
 
 SUMMARY = "what a step costs on microcontrollers, without training"
 
@@ -54,6 +49,7 @@ def run(argv: list[str]) -> int:
 
         return getattr(cost_model, argv[0])(argv[1:])  # type: ignore[no-any-return]
     arguments = _parser().parse_intermixed_args(argv)
+    from tinyprop.cli import cost_options
     from tinyprop.config.composition import Composer
     from tinyprop.config.hydra_job import register_resolvers
     from tinyprop.estimate import comparison
@@ -61,14 +57,14 @@ def run(argv: list[str]) -> int:
     from tinyprop.report.console import console
 
     register_resolvers()
-    budget, kept = _budget(arguments.what_if), _kept(arguments)
+    budget, kept = cost_options.budget_of(arguments.what_if), cost_options.kept_fractions(arguments)
     composer = Composer([arguments.config_dir] if arguments.config_dir else [])
     overrides, measured = list(arguments.overrides), None
     if arguments.run is not None:
         overrides, measured = _of_run(arguments, overrides)
     cases, targets = comparison.cases_of(
         _jobs(composer, overrides),
-        _shapes(arguments),
+        cost_options.shapes(arguments),
         kept=kept,
         run=measured,
         any_ratio=budget is not None,
@@ -129,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-cd", "--config-dir", type=Path, metavar="DIR", help="a directory with more configuration")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="accepted as tinyprop train takes it; combinations are made anyway",
+    )
     return parser
 
 
@@ -145,96 +147,6 @@ def _jobs(composer: Composer, overrides: list[str]) -> list[Job]:
         for target in [job.config.target, *(other for other in others if other != job.config.target)]:
             found.append(Job(job.overrides, job.config.model_copy(update={"target": target})))
     return found
-
-
-def _shapes(arguments: argparse.Namespace) -> Callable[[RunConfig], SampleShape]:
-    """What samples look like: as given, as the dataset is known to be, or as its files say."""
-    from tinyprop import datasets
-    from tinyprop.datasets.shape import SampleShape, known_shape, shape_of
-    from tinyprop.report.progress import console_progress
-
-    if (arguments.input is None) != (arguments.outputs is None):
-        raise RequestError("--input and --outputs go together: --input 1x28x28 --outputs 10")
-    if arguments.input is not None:
-        sides = arguments.input.lower().replace("×", "x").split("x")
-        if not all(side.isdecimal() and int(side) for side in sides) or len(sides) not in (1, 3):
-            raise RequestError(
-                f"--input {arguments.input}: is neither channels x height x width, as 1x28x28, nor a number, as 640"
-            )
-        if arguments.outputs < 1:
-            raise RequestError(f"--outputs {arguments.outputs}: is under 1")
-        given = SampleShape(
-            tuple(map(int, sides)), arguments.outputs, "binary" if arguments.outputs == 1 else "classification"
-        )
-        return lambda config: given
-
-    def find(config: RunConfig) -> SampleShape:
-        known = known_shape(config.dataset)
-        if known is not None:
-            return known
-        try:
-            with console_progress() as progress:
-                return shape_of(datasets.load(config.dataset, progress))
-        except DataError as error:
-            raise DataError(f"{error}; or say what samples look like: --input 1x28x28 --outputs 10") from error
-
-    return find
-
-
-def _kept(arguments: argparse.Namespace) -> Kept | None:
-    text = arguments.kept
-    if text is None:
-        return None
-    if arguments.run is not None:
-        raise RequestError("--kept and --run both say what is kept; give one of them")
-    try:
-        if "=" not in text:
-            share = float(text)
-            if not 0 <= share <= 1:
-                raise RequestError(f"--kept {text}: is outside [0, 1], the fraction of entries that is kept")
-            return share
-        pairs = [part.split("=") for part in text.split(",")]
-        return {name.strip(): float(value) for name, value in pairs}
-    except ValueError:
-        raise RequestError(
-            f"--kept {text}: is neither a fraction, as 0.05, nor one a layer, as fc1=0.02,fc2=0.1"
-        ) from None
-
-
-def _budget(asked: list[str] | None) -> Budget | None:
-    from tinyprop.cost import Budget
-
-    if asked is None:
-        return None
-    values: dict[str, float] = {}
-    for text in [part for each in asked for part in each.split(",")]:
-        name, _, amount = text.partition("=")
-        field, scale = _BUDGETS.get(name.strip(), ("", 1.0))
-        number = amount.strip().upper()
-        if name.strip() == "ram":
-            number, scale = number.removesuffix("B").removesuffix("K"), 1024.0 if "K" in number else 1.0
-        try:
-            value = float(number) * scale
-        except ValueError:
-            field = ""
-        if not field:
-            raise RequestError(
-                f"--what-if {text}: is no budget; give milliseconds=2, millijoules=0.1, microjoules=100 or ram=64KB"
-            )
-        if not 0 < value < float("inf"):
-            raise RequestError(f"--what-if {text}: is not above 0")
-        values[field] = value
-    if "ram_bytes" in values:
-        values["ram_bytes"] = int(values["ram_bytes"])
-    return Budget(**values)  # type: ignore[arg-type]
-
-
-_BUDGETS = {
-    "milliseconds": ("milliseconds", 1.0),
-    "microjoules": ("microjoules", 1.0),
-    "millijoules": ("microjoules", 1e3),
-    "ram": ("ram_bytes", 1.0),
-}
 
 
 def _of_run(arguments: argparse.Namespace, overrides: list[str]) -> tuple[list[str], Measured]:

@@ -64,7 +64,7 @@ class Load:
 
 
 def loads_of(step: TrainingStep) -> dict[str, Load]:
-    """By name of each trainable layer.
+    """By name of each trainable layer, in order.
 
     Raises:
         RequestError: nothing says what an adaptive policy keeps.
@@ -75,7 +75,7 @@ def loads_of(step: TrainingStep) -> dict[str, Load]:
         if layers[index].trainable:
             load = found[layers[index].name] = _load(step, layers, index, returned)
             returned = load.returned
-    return found
+    return dict(reversed(found.items()))
 
 
 def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, returned: float) -> Load:
@@ -98,7 +98,8 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     reached = known.reached
     if reached is None:
         within = 1.0 if keeps_zeros or share == 0 else reached_positions(layers, index, returned)
-        together = kept if by_channel else layer.rows  # entries of a position that may be kept
+        # Entries of a position that may be worked on; in groups, channels that are kept lie unevenly.
+        together = kept if by_channel and layer.groups == 1 else layer.rows
         reached = within * _reached(layer, entries / (layer.windows * within), together)
     kept_rows = known.kept_rows
     if kept_rows is None:

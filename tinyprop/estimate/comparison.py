@@ -11,7 +11,7 @@ from tinyprop.cost import Activity, Allowance, Budget, Target, TrainingStep, lar
 from tinyprop.cost.load import loads_of
 from tinyprop.errors import RequestError
 from tinyprop.estimate.estimate import Estimate, estimate
-from tinyprop.estimate.steps import Kept, extremes, follows_data, keeping, step_of
+from tinyprop.estimate.steps import Kept, extremes, follows_data, keeping, step_of, trainable_layers
 
 if TYPE_CHECKING:
     from tinyprop.config.composition import Job
@@ -53,7 +53,8 @@ class Case:
     @property
     def kept(self) -> dict[str, float]:
         """The fraction that every layer keeps."""
-        return {name: load.kept / load.ranked for name, load in loads_of(self.step).items()}
+        loads = loads_of(self.step)
+        return {name: loads[name].kept / loads[name].ranked for name in trainable_layers(self.step)}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -128,7 +129,7 @@ def _tells(common: set[str]) -> Callable[[str], bool]:
 
 
 def _fitting(step: TrainingStep, run: Measured) -> Mapping[str, Activity]:
-    names = list(loads_of(step.dense()))
+    names = trainable_layers(step)
     if names != list(run.activity):
         raise RequestError(
             f"--run {run.run}: its network has layers {', '.join(run.activity)}, the one asked for has "

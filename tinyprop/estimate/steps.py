@@ -45,6 +45,11 @@ def step_of(config: RunConfig, sample: SampleShape, activity: Mapping[str, Activ
     )
 
 
+def trainable_layers(step: TrainingStep) -> list[str]:
+    """Names of the layers with weights, from the input on."""
+    return [layer.name for layer in layers_of(step.specification) if layer.trainable]
+
+
 def follows_data(step: TrainingStep) -> bool:
     """Whether only data could tell how much the policy keeps."""
     return step.policy.name.startswith("adaptive")
@@ -56,7 +61,7 @@ def keeping(step: TrainingStep, kept: Kept) -> dict[str, Activity]:
     Raises:
         RequestError: a fraction is outside [0, 1], or a layer is missing or unknown.
     """
-    names = [layer.name for layer in layers_of(step.specification) if layer.trainable]
+    names = trainable_layers(step)
     fractions = dict.fromkeys(names, kept) if isinstance(kept, float) else dict(kept)
     selecting = names if step.policy.sparsify_output else names[:-1]
     unknown = [name for name in fractions if name not in names]

@@ -10,7 +10,7 @@ typedef struct tp_carver {
 } tp_carver;
 
 static void *carve(tp_carver *carver, uint64_t count, size_t size) {
-    const size_t alignment = size < sizeof(uint32_t) ? 1 : size < sizeof(void *) ? sizeof(uint32_t) : sizeof(void *);
+    const size_t alignment = size < sizeof(void *) ? size : sizeof(void *);
     carver->used = (carver->used + alignment - 1) / alignment * alignment;
     void *piece = carver->base == NULL || count == 0 ? NULL : carver->base + carver->used;
     carver->used += count * size;

@@ -19,7 +19,7 @@ static void forward_linear(tp_network *network, const tp_layer *layer, uint32_t 
         tp_dot(layer->weight, biases, layer->rows, layer->length, network->x, network->y, samples);
         return;
     }
-    const uint32_t most = layer->length / (2 * TP_LANES) + 1;
+    const uint32_t most = tp_runs_of(layer->length);
     for (uint32_t s = 0; s < samples; s++) {
         tp_run *runs = layer->runs + (size_t)s * most;
         layer->run_count[s] = tp_find_runs(network->x[s], layer->length, runs);

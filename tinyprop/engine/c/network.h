@@ -97,6 +97,11 @@ static inline uint32_t tp_weights_of(const tp_layer *layer) {
     return layer->rows * layer->length + layer->biases;
 }
 
+/* Stretches that an input of this length can have: see dot.h. */
+static inline uint32_t tp_runs_of(uint32_t length) {
+    return length / (2 * TP_LANES) + 1;
+}
+
 /* Read the header, or layer i given the one before (null for the first); checks everything that can be checked. */
 tp_status tp_read_header(const uint32_t *description, uint32_t words, tp_network *network, tp_geometry *input);
 tp_status tp_read_layer(const uint32_t *description, uint32_t i, const tp_network *network, const tp_geometry *before,

@@ -36,11 +36,6 @@ static inline bool tp_waits(const tp_network *network, const tp_layer *layer) {
     return network->batch > 1 || layer->kind == TP_CONV2D;
 }
 
-/* Stretches that an input of this length can have: see dot.h. */
-static inline uint32_t tp_runs_of(uint32_t length) {
-    return length / (2 * TP_LANES) + 1;
-}
-
 /* Numbers that the optimizer keeps for each weight. */
 static inline uint32_t tp_moments(const tp_network *network) {
     return network->optimizer == TP_SGD ? tp_has_momentum(network) : 2;

@@ -93,47 +93,51 @@ static bool any(const float *g, const uint16_t *index, uint32_t kept) {
     return false;
 }
 
-/* Rank one sample's gradient and fill its list with the k largest. Nothing is kept of one that is all zero. */
-static uint32_t rank(tp_network *network, const tp_layer *layer, uint32_t s, const float *g, uint32_t k) {
+/* Rank one sample's gradient and fill its list with the k largest. */
+static void rank(tp_network *network, const tp_layer *layer, uint32_t s, const float *g, uint32_t k) {
     uint16_t *index = network->index + (size_t)s * network->most;
-    const uint32_t each = layer->out_size / layer->ranked;
-    if (k * each > network->most) /* an error that is no number asks for everything, which there may be no room for */
-        k = network->most / each;
-    if (each > 1)
+    if (layer->ranked != layer->out_size) {
         keep_channels(network, layer, g, k, index);
-    else
+        k *= layer->out_size / layer->ranked;
+    } else {
         tp_keep_largest(g, layer->out_size, layer->rows, k, index, network->rank);
-    if (!any(g, index, k * each))
-        return 0;
-    network->kept[s] = k * each;
-    if ((network->options & TP_SKIP_ZEROS) != 0)
-        network->kept[s] = without_zeros(g, index, network->kept[s]);
-    return k;
+    }
+    network->kept[s] = (network->options & TP_SKIP_ZEROS) != 0 ? without_zeros(g, index, k) : k;
 }
 
-/* Select from one sample's gradient, whose local error is 1 if it was not measured. */
-static void select_sample(tp_network *network, tp_layer *layer, uint32_t s, const float *g, float error) {
+/* How many of the ranked a sample's ratio keeps. An error that is no number asks for everything that there is room for,
+ * so that a divergence stays visible. */
+static uint32_t count_of(const tp_network *network, const tp_layer *layer, float error, float *ratio) {
+    const bool follows_error = network->policy >= TP_ADAPTIVE;
+    if (follows_error && !is_finite(error)) {
+        *ratio = 1.0f;
+        return network->most / (layer->out_size / layer->ranked);
+    }
+    *ratio = tp_ratio(network, layer, error, *layer->local_error_max);
+    return tp_count(network, *ratio, layer->ranked);
+}
+
+/* Select from one sample's gradient; without measured errors, nothing is known of it. */
+static void select_sample(tp_network *network, tp_layer *layer, uint32_t s, const float *g, bool measured) {
     tp_statistics *statistics = &layer->statistics;
-    network->kept[s] = 0;
-    if (network->skipped[s])
-        return;
+    const float error = measured ? network->local_error[s] : 1.0f;
     float ratio = 1.0f;
     uint32_t k = layer->ranked;
+    network->kept[s] = 0;
+    if (network->skipped[s] || (layer->selects && error == 0.0f))
+        return;
     if (!layer->selects) {
         const bool skips_zeros = (network->options & TP_SKIP_ZEROS) != 0;
         uint16_t *index = network->index + (size_t)s * network->most;
         network->kept[s] = skips_zeros ? all_but_zeros(g, layer->out_size, index) : TP_ALL;
-    } else if (error != 0.0f) {
-        if (is_finite(error)) {
-            ratio = tp_ratio(network, layer, error, *layer->local_error_max);
-            k = tp_count(network, ratio, layer->ranked);
-        }
-        k = rank(network, layer, s, g, k);
     } else {
-        k = 0;
+        k = count_of(network, layer, error, &ratio);
+        rank(network, layer, s, g, k);
+        if (!measured && !any(g, network->index + (size_t)s * network->most, network->kept[s])) {
+            network->kept[s] = 0; /* a gradient that is all zero keeps nothing */
+            return;
+        }
     }
-    if (k == 0)
-        return;
     statistics->kept += k;
     add(&statistics->ratio, &statistics->ratio_carry, ratio);
 }
@@ -150,10 +154,9 @@ void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samp
     tp_statistics *statistics = &layer->statistics;
     statistics->samples += samples;
     for (uint32_t s = 0; s < samples; s++) {
-        const float error = measures ? network->local_error[s] : 1.0f;
-        select_sample(network, layer, s, flow + (size_t)s * layer->out_size, error);
+        select_sample(network, layer, s, flow + (size_t)s * layer->out_size, measures);
         if (measures)
-            add(&statistics->local_error, &statistics->local_error_carry, error);
+            add(&statistics->local_error, &statistics->local_error_carry, network->local_error[s]);
 #ifdef TP_OBSERVED
         if (network->observer != NULL) {
             const bool all = network->kept[s] == TP_ALL;

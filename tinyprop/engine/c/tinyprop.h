@@ -53,8 +53,9 @@ typedef struct tp_network tp_network;
 typedef struct tp_statistics {
     uint32_t steps; /* batches */
     uint32_t samples;
-    uint32_t kept;                        /* entries kept */
-    uint32_t kept_rows;                   /* weight rows with a kept entry, added up over the batches */
+    uint32_t kept;                        /* entries kept, or channels where whole ones are */
+    uint32_t kept_rows;                   /* weight rows with a kept entry, added up over the batches; with
+                                             TP_SKIP_ZEROS, with one that is not zero */
     float ratio;                          /* of all samples */
     float local_error;                    /* of all samples; 0 where it is not measured */
     float ratio_carry, local_error_carry; /* what the sums have lost to rounding */

@@ -60,6 +60,7 @@ static tp_status train_micro_batch(tp_network *network, const tp_source *source,
 static tp_status train_batch(tp_network *network, const tp_source *source, uint32_t first, uint32_t samples,
                              float learning_rate, tp_progress *progress, float *loss) {
     tp_share share = {.scale = 1.0f / (float)samples, .learning_rate = learning_rate};
+    uint32_t skipped = 0;
     network->begun = false;
     for (uint32_t done = 0; done < samples; done += share.samples) {
         const uint32_t left = samples - done;
@@ -69,8 +70,9 @@ static tp_status train_batch(tp_network *network, const tp_source *source, uint3
         if (status != TP_OK)
             return status;
         for (uint32_t s = 0; s < share.samples; s++)
-            progress->skipped += network->skipped[s];
+            skipped += network->skipped[s];
     }
+    progress->skipped += skipped;
     return TP_OK;
 }
 

@@ -31,9 +31,9 @@ static tp_adam_step adam_step(const tp_network *network, float learning_rate) {
                          .step = learning_rate / network->state[0],
                          .root = tp_root(network->state[1]),
                          .decay = network->optimizer == TP_ADAM ? network->weight_decay : 0.0f,
-                         .shrinkage = 1.0f};
+                         .shrinkage = 0.0f};
     if (network->optimizer == TP_ADAMW)
-        step.shrinkage = 1.0f - learning_rate * network->weight_decay;
+        step.shrinkage = learning_rate * network->weight_decay;
     return step;
 }
 
@@ -50,14 +50,14 @@ static void begin(tp_network *network, uint32_t l, const tp_share *share) {
         tp_velocity(layer->first, layer->weight, n, network->momentum, network->weight_decay);
     } else if (network->weight_decay > 0.0f) {
         TP_MARK(TP_UPDATE, l);
-        tp_scale(layer->weight, n, 1.0f - share->learning_rate * network->weight_decay);
+        tp_decay(layer->weight, n, share->learning_rate, network->weight_decay);
     }
 }
 
 /* SGD moves the rows that were added to, and all of them under decay. */
 static void move_touched(const tp_network *network, tp_layer *layer, float learning_rate) {
     if (network->weight_decay > 0.0f)
-        tp_scale(layer->weight, tp_weights_of(layer), 1.0f - learning_rate * network->weight_decay);
+        tp_decay(layer->weight, tp_weights_of(layer), learning_rate, network->weight_decay);
     for (uint32_t row = 0; row < layer->rows; row++)
         if (layer->touched[row])
             tp_sgd(layer->weight + row * layer->length, layer->gradient + row * layer->length, layer->length,

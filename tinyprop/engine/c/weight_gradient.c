@@ -18,7 +18,7 @@ static void add_linear(tp_network *network, tp_layer *layer, uint32_t s, const f
         tp_add_outer(sum, layer->length, kept.index, 0, kept.count, g, scale, x);
         return;
     }
-    const uint32_t most = layer->length / (2 * TP_LANES) + 1;
+    const uint32_t most = tp_runs_of(layer->length);
     tp_add_outer_runs(sum, layer->length, kept.index, 0, kept.count, g, scale, x, layer->runs + (size_t)s * most,
                       layer->run_count[s]);
 }

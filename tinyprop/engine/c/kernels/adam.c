@@ -2,7 +2,7 @@
 #include "update.h"
 
 static inline float moved(const tp_adam_step *step, float w, float *m, float *v, float g) {
-    w *= step->shrinkage;
+    w += -step->shrinkage * w;
     if (step->decay != 0.0f)
         g += step->decay * w;
     *m = step->beta1 * *m + step->beta1_rest * g;

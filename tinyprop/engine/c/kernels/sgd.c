@@ -1,8 +1,9 @@
 #include "update.h"
 
-void tp_scale(float *w, uint32_t n, float factor) {
+void tp_decay(float *w, uint32_t n, float learning_rate, float decay) {
+    const float factor = -(learning_rate * decay);
     for (uint32_t i = 0; i < n; i++)
-        w[i] *= factor;
+        w[i] += factor * w[i];
 }
 
 void tp_sgd(float *w, float *g, uint32_t n, float learning_rate) {

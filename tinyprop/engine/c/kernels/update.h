@@ -1,14 +1,15 @@
 /* What optimizers do to n weights w with gradient g, learning rate a, decay d:
  *
- *     scale      w = f w
+ *     decay      w = w + (-a d) w
  *     sgd        w = w + (-a) g; g = 0
  *     velocity   v = mu v + d w
  *     momentum   w = w + (-a) v
  *     adam       g = g + d w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g
  *                w = w - (a / c1) m / (sqrt(v) / sqrt(c2) + epsilon); g = 0
- *     adamw      w = (1 - a d) w first, and no d in g
+ *     adamw      w = w + (-a d) w first, and no d in g
  *
- * scale is SGD's decay, with f = 1 - a d, before gradients are added; velocity comes before gradients are added to v.
+ * decay is SGD's, before gradients are added; 1 - a d, rounded, would be wrong by the same bit at every step. velocity
+ * comes before gradients are added to v.
  * c1 = 1 - b1^t and c2 = 1 - b2^t at step t. Each operation is rounded.
  */
 #ifndef TP_UPDATE_H
@@ -17,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void tp_scale(float *w, uint32_t n, float factor);
+void tp_decay(float *w, uint32_t n, float learning_rate, float decay);
 void tp_sgd(float *w, float *g, uint32_t n, float learning_rate);
 void tp_velocity(float *v, const float *w, uint32_t n, float momentum, float decay);
 void tp_momentum(float *w, const float *v, uint32_t n, float learning_rate);
@@ -27,7 +28,7 @@ typedef struct tp_adam_step {
     float step;      /* a / c1 */
     float root;      /* sqrt(c2) */
     float decay;     /* d, added to the gradient; 0 for AdamW */
-    float shrinkage; /* 1 - a d for AdamW; 1 otherwise */
+    float shrinkage; /* a d for AdamW; 0 otherwise */
 } tp_adam_step;
 
 void tp_adam(const tp_adam_step *step, float *w, float *m, float *v, float *g, uint32_t n);

@@ -1,0 +1,74 @@
+"""What is assumed of numbers that nobody has measured: which are zero, and which positions a gradient comes back to."""
+
+from __future__ import annotations
+
+from tinyprop.cost.layers import LayerGeometry
+
+LARGE_OUTPUTS = 0.2
+"""Share of the outputs in front of a tanh that are beyond ±0.625."""
+_ZERO_BEHIND_RELU = 0.5
+
+
+def zero_inputs(layers: tuple[LayerGeometry, ...], index: int) -> float:
+    """Share of zeros in a layer's input, by what is in front of it."""
+    power = 1
+    for before in reversed(layers[:index]):
+        if before.kind in ("max_pool", "average_pool"):
+            power *= before.kernel
+        elif before.kind == "relu":
+            return _ZERO_BEHIND_RELU**power
+        elif before.kind != "flatten":
+            break
+    return 0.0
+
+
+def zero_gradients(layers: tuple[LayerGeometry, ...], index: int, returned: float) -> float:
+    """Share of zeros in a layer's output gradient, by what is behind it.
+
+    Args:
+        returned: see `reached_positions`.
+    """
+    nonzero, power, behind_relu = reached_positions(layers, index, returned), 1, False
+    for after in layers[index + 1 :]:
+        if after.trainable:
+            break
+        behind_relu |= after.kind == "relu"
+        if after.kind == "max_pool":
+            nonzero *= min(1.0, after.outputs / (after.inputs * after.covered))
+            power *= after.kernel
+    return 1 - nonzero * (1 - _ZERO_BEHIND_RELU**power if behind_relu else 1.0)
+
+
+def reached_positions(layers: tuple[LayerGeometry, ...], index: int, returned: float) -> float:
+    """Share of a layer's positions that a gradient comes back to.
+
+    Args:
+        returned: of the input positions of the next layer with weights, the share that it returns a gradient to.
+    """
+    for after in layers[index + 1 :]:
+        if after.trainable:
+            break
+        returned *= after.covered
+    return returned
+
+
+def returned_positions(layer: LayerGeometry, reached: float) -> float:
+    """Share of a layer's input positions that it returns a gradient to.
+
+    Args:
+        reached: share of its output positions with an entry of the gradient to work on.
+    """
+    if layer.kind == "linear":
+        return 1.0
+    seen_by = layer.windows * layer.kernel**2 * layer.channels / (layer.inputs * layer.covered)
+    return layer.covered * (1 - float((1 - min(1.0, reached)) ** max(1.0, seen_by)))
+
+
+def has_ties(layers: tuple[LayerGeometry, ...], index: int) -> bool:
+    """Whether many entries of a layer's output gradient are alike, since an average pool spreads them."""
+    for after in layers[index + 1 :]:
+        if after.trainable:
+            break
+        if after.kind == "average_pool":
+            return True
+    return False
