@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from tinyprop.backends.board import JOB_LOOP, part_of
@@ -10,6 +9,7 @@ from tinyprop.backends.measurements import Executed
 from tinyprop.backends.unicorn_emulator import Passage
 from tinyprop.cost.cycles import Timing, block_cycles
 from tinyprop.cost.instructions import decode
+from tinyprop.cost.predict import Cost
 
 
 class BlockCosts:
@@ -28,23 +28,25 @@ class BlockCosts:
 
     def executed(self, passages: Mapping[int, Sequence[Passage]], *, steps: int, samples: int) -> Executed:
         """What so many steps of so many samples executed, apart from the job loop's own work."""
-        instructions: Counter[str] = Counter()
-        cycles: defaultdict[str, float] = defaultdict(float)
-        for mark, found in passages.items():
-            if mark == JOB_LOOP:
-                continue
-            key = part_of(mark, self._layer_names)
-            for passage in found:
-                length, straight, jumping = self._costs(passage.start, passage.size)
-                falls_through = passage.following in (None, passage.start + passage.size)
-                instructions[key] += passage.times * length
-                cycles[key] += passage.times * (straight if falls_through else jumping)
-        return Executed(steps, samples, instructions, cycles)
+        parts = self.parts(passages)
+        instructions = {name: int(cost.instructions) for name, cost in parts.items()}
+        return Executed(steps, samples, instructions, {name: cost.cycles for name, cost in parts.items()})
 
-    def _costs(self, start: int, size: int) -> tuple[int, float, float]:
-        """Instructions of a block, and its cycles when execution goes on behind it and elsewhere."""
-        if (start, size) not in self._known:
-            block = decode(self._read(start, size), start)
-            straight, jumping = (block_cycles(self._timing, block, jumps=jumps) for jumps in (False, True))
-            self._known[start, size] = (len(block), straight, jumping)
-        return self._known[start, size]
+    def parts(self, passages: Mapping[int, Sequence[Passage]]) -> dict[str, Cost]:
+        """The same by layer and phase, with the branches that went on elsewhere."""
+        return {
+            part_of(mark, self._layer_names): sum(map(self._cost, found), Cost())
+            for mark, found in passages.items()
+            if mark != JOB_LOOP
+        }
+
+    def _cost(self, passage: Passage) -> Cost:
+        block = (passage.start, passage.size)
+        if block not in self._known:
+            code = decode(self._read(*block), passage.start)
+            straight, jumping = (block_cycles(self._timing, code, jumps=jumps) for jumps in (False, True))
+            self._known[block] = (len(code), straight, jumping)
+        length, straight, jumping = self._known[block]
+        jumps = passage.following not in (None, passage.start + passage.size)
+        times = passage.times
+        return Cost(times * length, times * (jumping if jumps else straight), float(times * jumps))

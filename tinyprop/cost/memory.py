@@ -32,7 +32,7 @@ class _Arena:
         """Bytes that so many pieces of such a size take together."""
         before = self.used
         for count, size in pieces:
-            alignment = 1 if size < _WORD else _WORD
+            alignment = min(size, _WORD)
             self.used = -(-self.used // alignment) * alignment + count * size
         return self.used - before
 

@@ -5,7 +5,7 @@ For calibration and validation only: unlike the rest of this package it needs Un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,6 @@ from unicorn import arm_const
 from tinyprop.backends.board import (
     ANSWER_BYTES,
     JOB_BYTES,
-    JOB_LOOP,
     POOL,
     SAMPLES,
     STACK_TOP,
@@ -24,12 +23,11 @@ from tinyprop.backends.board import (
     Command,
     Job,
     Pool,
-    part_of,
     statistics_from,
 )
+from tinyprop.backends.unicorn_counting import BlockCosts
 from tinyprop.backends.unicorn_emulator import Emulator, Passage
-from tinyprop.cost.cycles import TIMINGS, block_cycles
-from tinyprop.cost.instructions import decode
+from tinyprop.cost.cycles import TIMINGS
 from tinyprop.cost.layers import layers_of
 from tinyprop.cost.observation import Observer
 from tinyprop.cost.predict import Cost
@@ -85,7 +83,8 @@ class Board:
         self._step = step
         self._image = load(core_of(core))
         self._emulator = _Watched(self._image, core)
-        self._costs = _BlockCosts(self._emulator, core)
+        names = [layer.name for layer in layers_of(step.specification)]
+        self._costs = BlockCosts(self._emulator.read, TIMINGS[core], names)
         self._entry = self._image.entry
         self._description = _describe(step)
         words = self._description.words.tobytes()
@@ -136,7 +135,7 @@ class Board:
             content = self._emulator.read(self._pool.statistics, STATISTICS_BYTES * len(self._description.layers))
             sums.append(statistics_from(content))
             reached.append(self._reached(passages))
-            for name, cost in self._parts(passages):
+            for name, cost in self._costs.parts(passages).items():
                 parts[name] = parts.get(name, Cost()) + cost
         means = {name: _share(cost, counted) for name, cost in parts.items()}
         return Counted(means, self._observer.activity(sums, reached), answer.stack)
@@ -154,12 +153,6 @@ class Board:
         answer = Answer.from_bytes(self._emulator.read(address + JOB_BYTES, ANSWER_BYTES))
         require_ok(answer.status)
         return answer, passages
-
-    def _parts(self, passages: Mapping[int, list[Passage]]) -> Iterator[tuple[str, Cost]]:
-        names = [layer.name for layer in layers_of(self._step.specification)]
-        for mark, found in passages.items():
-            if mark != JOB_LOOP:
-                yield part_of(mark, names), sum(map(self._costs.of, found), Cost())
 
     def _reached(self, passages: Mapping[int, list[Passage]]) -> dict[int, int]:
         """How often rows were added to in the weight gradient of each layer: once for each position reached."""
@@ -182,25 +175,6 @@ class _Watched(Emulator):
 
     def _called(self, uc: unicorn.Uc, address: int, size: int, data: object) -> None:
         self.tell(uc.reg_read(arm_const.UC_ARM_REG_R0))
-
-
-class _BlockCosts:
-    """What a passage through a block of code costs; each block is looked at once."""
-
-    def __init__(self, emulator: Emulator, core: str):
-        self._emulator, self._timing = emulator, TIMINGS[core]
-        self._known: dict[tuple[int, int], tuple[int, float, float]] = {}
-
-    def of(self, passage: Passage) -> Cost:
-        key = (passage.start, passage.size)
-        if key not in self._known:
-            block = decode(self._emulator.read(*key), passage.start)
-            straight, jumping = (block_cycles(self._timing, block, jumps=jumps) for jumps in (False, True))
-            self._known[key] = (len(block), straight, jumping)
-        length, straight, jumping = self._known[key]
-        jumps = passage.following not in (None, passage.start + passage.size)
-        times = passage.times
-        return Cost(times * length, times * (jumping if jumps else straight), float(times * jumps))
 
 
 def firmware_memory(step: TrainingStep, core: str) -> Memory:

@@ -159,6 +159,7 @@ def _update(step: TrainingStep, load: Load, *, in_place: bool) -> Features:
         "adam on moving": weights * load.moving * adam,
         "adam with a gradient": load.kept_rows * layer.length * with_gradient * adam,
         "adam with decay": weights * (optimizer.name == "adam" and decays),
+        "shrunk": weights * (optimizer.name == "adamw" and decays),
         "rows in place": float(layer.rows * (adam and in_place)),
         "adam in place": weights * (adam and in_place),
     }
