@@ -82,7 +82,7 @@ def test_the_table_has_the_numbers_of_the_json_on_80_columns(tinyprop, said):
         numbers = [row["instructions.step"], row["cycles.step"], row["milliseconds.step"]]
         assert list(map(float, cells[:3])) == pytest.approx(numbers, rel=0.006)
         assert list(map(float, cells[4:6])) == pytest.approx(
-            [row["ram.total"] / 1024, row["flash.total"] / 1024], rel=0.01
+            [row["ram.total"] / 1024, row["flash.total"] / 1024], abs=0.051
         )
         assert cells[6] == "yes"
         gains = section[section.index(f"{row['case']} policy={row['policy']}", section.index("times as fast as")) :]

@@ -55,6 +55,19 @@ def weights_in(directory: Path) -> dict[str, torch.Tensor]:
     return torch.load(directory / "checkpoint.pt", weights_only=True)["weights"]
 
 
+def test_control_c_while_a_simulator_counts_ends_the_process_as_it_should(tmp_path):
+    # In a process of its own: a simulator that still ran when Python ends would take it down with a fault.
+    pytest.importorskip("unicorn")
+    board = ("backend=unicorn", "backend.count=all", "tracking.enabled=false")
+    process = started(tmp_path, *LONG, *board)
+    wait_until(lambda: any((tmp_path / "runs").glob("digits-*/metrics.csv")), process)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_interrupted_terminated_and_killed_ends_like_one_that_never_was(tinyprop, tmp_path, empty_database):

@@ -35,12 +35,20 @@ def test_instructions_are_those_of_fresh_simulations(core, count):
         assert prediction.instructions == pytest.approx(simulated, rel=BOUND), training.step
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7", "cortex-m33"])
 def test_stored_errors_of_held_out_networks_are_small(core):
     errors = coefficients_of(core).errors["instructions"]["step"]
     assert errors["count"] >= 40
     assert errors["median"] < 0.03
-    assert errors["nine_in_ten"] < BOUND
+    assert errors["worst"] < BOUND
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3"])
+def test_where_software_computes_floats_the_numbers_themselves_matter_too(core):
+    # An addition in software takes as long as its operands are apart, which no count of operations knows.
+    errors = coefficients_of(core).errors["instructions"]["step"]
+    assert errors["median"] < 0.03
+    assert errors["nine_in_ten"] < 0.1
 
 
 def test_a_prediction_adds_up():

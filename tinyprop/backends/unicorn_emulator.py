@@ -114,22 +114,25 @@ class Emulator:
     def _start(self, entry: int, until: int) -> None:
         """In a thread of its own, so that Ctrl-C ends it at once; a call into Unicorn would keep it waiting."""
         errors: list[BaseException] = []
+        # Not the thread's own word: after a join that Ctrl-C has interrupted, Python takes a thread for ended that is not.
+        ended = threading.Event()
 
         def execute() -> None:
             try:
                 self._uc.emu_start(entry, until)
             except BaseException as error:
                 errors.append(error)
+            finally:
+                ended.set()
 
-        worker = threading.Thread(target=execute, name="unicorn", daemon=True)
-        worker.start()
+        threading.Thread(target=execute, name="unicorn", daemon=True).start()
         try:
-            while worker.is_alive():
-                worker.join(_LOOK_S)
+            while not ended.wait(_LOOK_S):
+                pass
         finally:
-            while worker.is_alive():
+            while not ended.is_set():
                 self._uc.emu_stop()
-                worker.join(0.01)
+                ended.wait(0.01)
         for error in errors:
             if isinstance(error, unicorn.UcError):
                 raise BoardError(f"{error} at {self._place()}") from None
