@@ -22,7 +22,7 @@ class EngineBuildHook(BuildHookInterface):
             built = compile.build()
         except compile.CompileError as problem:
             self.app.display_warning(f"tinyprop is installed without its C engine: {problem}")
-            self.app.display_warning("all but backend=native works; later: python -m tinyprop.engine.compile")
+            self.app.display_warning("all but backend=native works; later: python -P -m tinyprop.engine.compile")
             return
         if version == "editable":
             return  # found where it was built

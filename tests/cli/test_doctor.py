@@ -96,4 +96,4 @@ def test_the_c_engine_is_there_or_it_says_how_to_get_it(places, capsys, monkeypa
     assert status == 0, "nothing but backend=native needs it"
     assert checks["C engine"]["state"] == "missing"
     assert checks["C engine"]["found"] == "the C engine is not built, and CC=gcc-99: no such command"
-    assert "then run: python -m tinyprop.engine.compile" in checks["C engine"]["advice"]
+    assert "then run: python -P -m tinyprop.engine.compile" in checks["C engine"]["advice"]

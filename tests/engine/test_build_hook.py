@@ -73,4 +73,4 @@ def test_without_a_compiler_the_rest_is_installed_and_it_says_so(hook, version, 
     hook.initialize(version, asked)
     assert asked == {"force_include": {}}, "a wheel for every platform"
     assert hook.warnings[0].startswith("tinyprop is installed without its C engine: CC=gcc-99: no such command")
-    assert "python -m tinyprop.engine.compile" in hook.warnings[1]
+    assert "python -P -m tinyprop.engine.compile" in hook.warnings[1]

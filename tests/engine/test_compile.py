@@ -97,7 +97,7 @@ def test_an_installation_without_the_engine_says_how_to_get_it(nothing_loaded, m
         library.load()
     assert str(missing.value) == (
         "the C engine is not built, and CC=gcc-99: no such command; name a C compiler, or unset CC; "
-        "then run: python -m tinyprop.engine.compile"
+        "then run: python -P -m tinyprop.engine.compile"
     )
     compiler(nothing_loaded, "", monkeypatch)
     with pytest.raises(RequestError, match=r"not built in .*; run: python -m tinyprop\.engine\.compile"):

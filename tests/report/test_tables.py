@@ -183,3 +183,17 @@ def test_no_color_is_respected_on_a_terminal(monkeypatch):
         shown[wish] = terminal.getvalue()
     assert colours.search(shown[""])
     assert not colours.search(shown["1"])
+
+
+def test_runs_on_simulated_boards_show_what_a_step_takes_and_whether_it_fits():
+    rows = [
+        {"overrides": ["policy=dense"], "status": "done", "instructions": 126_631.0, "fits": True},
+        {"overrides": ["policy=static"], "status": "done", "instructions": 69_939.0, "fits": False},
+        {"overrides": ["policy=adaptive"], "status": "failed", "reason": "no board"},
+    ]
+    shown = printed(sweep_table(rows))
+    assert "instr." in shown
+    assert [line.split()[-2:] for line in shown.splitlines() if "policy=" in line][:2] == [["k", "yes"], ["k", "NO"]]
+    assert "127 k" in shown
+    assert "69.9 k" in shown
+    assert max(map(len, shown.splitlines())) <= 80

@@ -114,7 +114,7 @@ class Emulator:
     def _start(self, entry: int, until: int) -> None:
         """In a thread of its own, so that Ctrl-C ends it at once; a call into Unicorn would keep it waiting."""
         errors: list[BaseException] = []
-        # Not the thread's own word: after a join that Ctrl-C has interrupted, Python takes a thread for ended that is not.
+        # Not the thread's own word: after a join that Ctrl-C interrupted, Python takes a running thread for ended.
         ended = threading.Event()
 
         def execute() -> None:

@@ -115,10 +115,12 @@ def _conclude(ended: dict[str, Any], *, interrupted: bool) -> None:
 
 def _row(overrides: list[str], ended: dict[str, Any]) -> dict[str, Any]:
     result = ended["result"]
-    macs = result.get("macs", {})
+    macs, mcu = result.get("macs", {}), result.get("mcu") or {}
     return {
         "overrides": overrides,
         **_ending(ended),
+        "instructions": mcu.get("instructions.step"),
+        "fits": mcu.get("ram.fits") and mcu.get("flash.fits"),
         "backward_ratio": macs.get("backward_ratio"),
         "step_ratio": macs.get("step_ratio"),
         "seconds": result.get("wall_seconds"),

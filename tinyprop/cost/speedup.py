@@ -76,8 +76,8 @@ class Bound:
     Attributes:
         by_macs: F, W, X in multiply-accumulates of the dense step, without any update.
         by_cycles: in modelled cycles, everything but the backward pass kept as it is, without the update's own phase.
-        by_cycles_with_update: the same with it, at the least that it takes: where software computes floats, Adam is quicker
-            on gradients that are zero.
+        by_cycles_with_update: the same with it, at the least that it takes: where software computes floats, Adam is
+            quicker on gradients that are zero.
     """
 
     by_macs: float

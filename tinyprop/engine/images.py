@@ -12,7 +12,7 @@ from tinyprop.errors import RequestError
 ENGINE = Path(__file__).resolve().parent
 IMAGES = ENGINE / "images"
 SUMS = "SHA256SUMS"
-REBUILD = "python -m tinyprop.engine.build_images"
+REBUILD = "python -P -m tinyprop.engine.build_images"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tinyprop.errors import RequestError
 
-REBUILD = "python -m tinyprop.engine.compile"
+REBUILD = "python -P -m tinyprop.engine.compile"
+"""-P, since otherwise Python would take the package that lies in the working directory for the installed one."""
 _ADDED = {
     "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
     "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},

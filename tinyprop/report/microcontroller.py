@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tinyprop.report.quantities import time
+
 _PHASES = ("forward", "select", "input_gradient", "weight_gradient", "update", "other")
 
 
@@ -29,7 +31,7 @@ def _steps(mcu: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     samples = mcu["counted_samples"] / steps
     for quantity, name, note in (
         ("instructions", "instructions a step", f"  ({samples:.3g} samples; {steps} steps counted)"),
-        ("cycles", "modelled cycles a step", f"  ({mcu.get('milliseconds.step', 0):.3g} ms)"),
+        ("cycles", "modelled cycles a step", f"  ({time(mcu.get('milliseconds.step', 0))})"),
     ):
         total = mcu.get(f"{quantity}.step")
         if not total:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tinyprop.report.microcontroller import microcontroller_rows
 from tinyprop.report.modelled import modelled_rows
+from tinyprop.report.quantities import scaled
 
 SHARES = ("test_accuracy", "test_balanced_accuracy", "validation_accuracy", "initial_test_accuracy")
 """Metrics that are shares of 1 and shown in per cent."""
@@ -97,8 +98,13 @@ def _outcome(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if metrics[name] is not None:
             yield _METRICS.get(name, name.replace("_", " ")), metric_text(name, float(metrics[name]))
     if result.get("epochs") is not None:
-        seconds = f" in {result['wall_seconds']:.1f} s" if result.get("wall_seconds") is not None else ""
-        yield "epochs", f"{result['epochs']}{seconds}"
+        yield "epochs", f"{result['epochs']}{_took(result.get('wall_seconds'))}"
+
+
+def _took(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f" in {seconds:.1f} s" if seconds >= 1 else f" in {1e3 * seconds:.0f} ms"
 
 
 def _layers(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -124,14 +130,7 @@ def _work(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             counts = macs.get(phase)
             if counts and counts["dense"]:
                 label = f"  {phase.replace('_', ' ')}"
-                yield label, f"{_scaled(counts['kept'])} of {_scaled(counts['dense'])}"
-
-
-def _scaled(number: float) -> str:
-    for scale, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= scale:
-            return f"{number / scale:.3g} {unit}"
-    return f"{number:.0f}"
+                yield label, f"{scaled(counts['kept'])} of {scaled(counts['dense'])}"
 
 
 def _places(result: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyprop.report.quantities import scaled
 from tinyprop.report.summary import MACS_NOTE, metric_text, percent
 
 GOOD = ("done", "reused")
@@ -26,7 +27,8 @@ def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy"
     Args:
         rows: mappings with ``overrides`` (a list, or one text with spaces between), ``status`` (done,
             reused, failed, killed or missing), ``reason``, ``accuracy``, ``backward_ratio``, ``step_ratio`` and
-            ``seconds``; None or absent where there is no value.
+            ``seconds``, and, of simulated boards, ``instructions`` of a step and whether it ``fits``; None or absent
+            where there is no value.
         metric: the name of what ``accuracy`` holds, such as ``test_auc``.
     """
     overrides = [_overrides(row) for row in rows]
@@ -36,6 +38,9 @@ def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy"
     table.add_column("run", overflow="fold")
     table.add_column("status", no_wrap=True)
     for heading in (metric.removeprefix("test_").replace("_", " "), "backward", "step", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    simulated = any(row.get("instructions") is not None for row in rows)
+    for heading in ("instr.", "fits") if simulated else ():
         table.add_column(heading, justify="right", no_wrap=True)
     for number, row in enumerate(rows, start=1):
         status = _status(row)
@@ -50,12 +55,21 @@ def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy"
             "–" if backward is None else percent(backward),
             "–" if step is None else percent(step),
             "–" if seconds is None else f"{seconds:.1f}",
+            *(_board(row) if simulated else ()),
         )
     parts: list[RenderableType] = [Text(f"In every run: {' '.join(common)}")] if common else []
     parts += [table, *_reasons(rows), Text(counted(rows), style="bold")]
     if any(row.get("backward_ratio") is not None for row in rows):
         parts.append(Text(f"backward, step: work against dense. {MACS_NOTE}", style="dim"))
+    if simulated:
+        parts.append(Text("instr.: executed in a training step; fits: the target's SRAM and flash.", style="dim"))
     return Group(*parts)
+
+
+def _board(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Instructions of a step, and whether training fits the part."""
+    instructions, fits = row.get("instructions"), row.get("fits")
+    return "–" if instructions is None else scaled(instructions), "–" if fits is None else "yes" if fits else "NO"
 
 
 def counted(rows: Sequence[Mapping[str, Any]]) -> str:
