@@ -100,19 +100,19 @@ def test_an_installation_without_the_engine_says_how_to_get_it(nothing_loaded, m
         "then run: python -P -m tinyprop.engine.compile"
     )
     compiler(nothing_loaded, "", monkeypatch)
-    with pytest.raises(RequestError, match=r"not built in .*; run: python -m tinyprop\.engine\.compile"):
+    with pytest.raises(RequestError, match=r"not built in .*; run: python -P -m tinyprop\.engine\.compile"):
         library.load()
 
 
 def test_a_build_of_other_sources_is_not_taken(nothing_loaded):
     (nothing_loaded / "tinyprop-x86-64-0123456789.so").touch()
-    with pytest.raises(RequestError, match=r"built from other sources .* run: python -m tinyprop\.engine\.compile"):
+    with pytest.raises(RequestError, match=r"built from other sources .* run: python -P -m tinyprop\.engine\.compile"):
         library.load()
 
 
 def test_a_build_that_does_not_load_says_so(nothing_loaded):
     compile.library_path(compile.variants()[0]).write_text("no library")
-    with pytest.raises(RequestError, match=r"cannot be loaded \(.*; build it anew: python -m"):
+    with pytest.raises(RequestError, match=r"cannot be loaded \(.*; build it anew: python -P -m"):
         library.load()
 
 

@@ -58,7 +58,7 @@ def test_the_summary_says_accuracy_kept_fractions_and_work_on_80_columns():
         r"kept in output +100\.0 % of 10 gradients, ratio 1\.000",
         r"backward work +20\.0 % of dense, 5\.00× fewer",
         r"whole-step work +55\.6 % of dense, 1\.80× fewer",
-        r"weight gradient +200 of 1 k",
+        r"weight gradient +200 of 1.00 k",
     ):
         assert re.search(line, text), line
     assert "ounts of multiply-accumulates, not wall time" in text
