@@ -41,7 +41,7 @@ def test_instructions_cycles_and_memory_are_on_80_columns():
         r"microcontroller +STM32F407VG \(cortex-m4\), simulated by Unicorn",
         r"instructions a step +123,456,789  \(200 samples; 8 steps counted\)",
         r"  forward +100,000,000   81\.0 %",
-        r"modelled cycles a step +250,000,000  \(1\.49e\+03 ms\)",
+        r"modelled cycles a step +250,000,000  \(1\.49 s\)",
         r"RAM needed +715\.8 KB, DOES NOT FIT: 523\.8 KB too much",
         r"weights 100\.9 KB, stack 0\.9 KB, samples 614\.1 KB",
         r"flash needed +139\.9 KB, fits with 884\.1 KB to spare",
