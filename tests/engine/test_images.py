@@ -41,7 +41,7 @@ def test_an_image_of_other_sources_is_refused_with_the_command_that_mends_it(tmp
         source.write("/* changed */\n")
     (copy / "c" / "kernels" / "new.c").write_text("")
     assert images.stale() == ["../c/kernels/new.c", "../c/train.c"]
-    with pytest.raises(RequestError, match=r"new\.c differs\); run: python -m tinyprop\.engine\.build_images"):
+    with pytest.raises(RequestError, match=r"new\.c differs\); run: python -P -m tinyprop\.engine\.build_images"):
         images.load(CORES["cortex-m4"])
 
 
