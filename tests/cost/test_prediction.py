@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyprop.cost import PHASES, Activity, coefficients_of, predict
+from tinyprop.engine.images import CORES
 from tinyprop.models.presets import CnnSmall, LeNet, Mlp
 from tinyprop.sparse.policies import Adaptive, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, Sgd
 
 from .networks import CNN, MLP, part, step
 
-CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
 BOUND = 0.08
 """Error of a whole step that no network is to exceed."""
 
@@ -25,9 +25,8 @@ def test_instructions_are_those_of_fresh_simulations(core, count):
     from tinyprop.cost.design import trainings
     from tinyprop.cost.simulation import Board
     from tinyprop.cost.validation import told
-    from tinyprop.engine.images import CORES as KNOWN
 
-    for training in trainings(seed=99, count=count, fpu=KNOWN[core].fpu):
+    for training in trainings(seed=99, count=count, fpu=CORES[core].fpu):
         counted = Board(training.step, core).train(training.data, training.learning_rate)
         prediction = predict(replace(training.step, activity=told(counted.activity)), part(core))
         assert set(prediction.parts) >= set(counted.parts)
@@ -72,7 +71,7 @@ def test_it_reads_like_what_is_measured():
 
 
 networks = st.sampled_from([MLP, CNN, LeNet().specification((1, 28, 28), 10, "softmax_cross_entropy")])
-cores = st.sampled_from(CORES)
+cores = st.sampled_from(list(CORES))
 phases_of_kept = ("input_gradient", "weight_gradient")
 
 

@@ -22,17 +22,20 @@ def zero_inputs(layers: tuple[LayerGeometry, ...], index: int) -> float:
     return 0.0
 
 
-def zero_gradients(layers: tuple[LayerGeometry, ...], index: int, returned: float) -> float:
+def zero_gradients(
+    layers: tuple[LayerGeometry, ...], index: int, returned: float, *, of_living_channels: bool = False
+) -> float:
     """Share of zeros in a layer's output gradient, by what is behind it.
 
     Args:
         returned: see `reached_positions`.
+        of_living_channels: of channels alone whose units a ReLU lets through.
     """
     nonzero, power, behind_relu = reached_positions(layers, index, returned), 1, False
     for after in layers[index + 1 :]:
         if after.trainable:
             break
-        behind_relu |= after.kind == "relu"
+        behind_relu |= after.kind == "relu" and not of_living_channels
         if after.kind == "max_pool":
             nonzero *= min(1.0, after.outputs / (after.inputs * after.covered))
             power *= after.kernel

@@ -30,6 +30,8 @@ from tinyprop.training.optimizer import Adam, AdamW, AnyOptimizer, Sgd
 
 _MACS = {True: 60_000, False: 20_000}
 """Multiply-accumulates of a batch's forward pass, at most, with an FPU and without: some million instructions."""
+_BATCHES = 28
+"""As many as are trained on, so that no sample comes twice."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def trainings(seed: int, count: int, *, fpu: bool = True) -> Iterator[Training]:
 
 
 def data_for(step: TrainingStep, seed: int, *, blank: bool | None = None) -> Data:
-    """Samples for three batches, and PyTorch's kind of initial weights.
+    """Samples for some batches, and PyTorch's kind of initial weights.
 
     Args:
         blank: whether samples are like images, much of them exactly zero, in stretches, and nothing negative; None is
@@ -65,7 +67,7 @@ def data_for(step: TrainingStep, seed: int, *, blank: bool | None = None) -> Dat
     """
     rng = np.random.default_rng(seed)
     specification = step.specification
-    count, inputs = 3 * step.batch_size, math.prod(specification.input_shape)
+    count, inputs = _BATCHES * step.batch_size, math.prod(specification.input_shape)
     x = rng.normal(size=(count, inputs)).astype(np.float32)
     if rng.random() < 0.5 if blank is None else blank:
         empty = np.repeat(rng.random((count, -(-inputs // 12))) < 0.6, 12, axis=1)[:, :inputs]

@@ -36,7 +36,7 @@ class Load:
         parts: positions and groups with an entry to work on; 1 in a linear layer.
         returned: share of the input positions that get a gradient back.
         kept_rows: weight rows that a whole batch touches.
-        nonzero_inputs: share of the inputs that is not zero.
+        nonzero_inputs: share of what weights are multiplied with that is not zero, padding included.
         large_outputs: share of the outputs beyond ±0.625.
         moving: share of the weights whose moments are not zero.
         blocks, runs: of eight inputs of one weight row that are worked on, and stretches that they come in.
@@ -90,7 +90,12 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     if selects:
         sought, kept = _counts(step, known, layer, ranked)
     entries = kept * (layer.outputs // ranked)
-    nonzero_entries = entries * nonzero if by_channel else min(entries, nonzero * layer.outputs)
+    nonzero_entries = min(entries, nonzero * layer.outputs)
+    if by_channel:  # those of the largest norms are kept
+        living = 1 - zero_gradients(layers, index, returned, of_living_channels=True)
+        nonzero_entries = min(entries * living, nonzero_entries)
+    if known.kept_rows is not None:
+        nonzero_entries = min(nonzero_entries, known.kept_rows * layer.outputs)
     keeps_zeros = not step.skip_zeros and (by_channel or entries > nonzero_entries)
     if step.skip_zeros:
         entries = nonzero_entries
@@ -106,11 +111,14 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         chances = step.batch_size * (1 if by_channel or layer.kind == "linear" else layer.windows)
         kept_rows = 1 - (1 - min(1.0, kept / ranked if by_channel else share)) ** chances
     zeros = zero_inputs(layers, index) if known.zero_inputs is None else known.zero_inputs
+    padded = 1.0  # share of the patches that is no padding
+    if layer.gathered:
+        padded = layer.patches.copied / (layer.patches.copied + layer.patches.zeroed)
     blocks, runs = float(layer.length // LANES), 0.0
     if step.skip_zeros:
         empty = zeros**LANES if known.zero_blocks is None else known.zero_blocks
-        if layer.patches.zeroed and layer.length >= LANES * layer.kernel:  # whole blocks of padding
-            empty = 1 - (1 - empty) * layer.patches.copied / (layer.patches.copied + layer.patches.zeroed)
+        if layer.length >= LANES * layer.kernel:  # whole blocks of padding
+            empty = 1 - (1 - empty) * padded
         # A stretch begins at a block that is not empty behind one that is, or at the first.
         runs = (1 - empty) * (1 + max(0.0, blocks - 1) * empty) if blocks else 0.0
         blocks *= 1 - empty
@@ -129,7 +137,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         parts=layer.windows * layer.groups * reached,
         returned=returned_positions(layer, reached),
         kept_rows=layer.rows * kept_rows,
-        nonzero_inputs=1 - zeros,
+        nonzero_inputs=(1 - zeros) * padded,
         large_outputs=LARGE_OUTPUTS if known.large_outputs is None else known.large_outputs,
         moving=1 - (known.zero_moments or 0.0),
         blocks=blocks,
