@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tinyprop.backends.engine_training import Task
 from tinyprop.backends.unicorn_backend import UnicornTraining
 from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.config.composition import Composer
@@ -121,15 +122,15 @@ def run(
     network: Network, policy: Policy, target: str, data: tuple[np.ndarray, np.ndarray], *, skip_zeros: bool, count: str
 ) -> tuple[UnicornTraining, float]:
     """Train one epoch on the simulated part; the training, and the share of backward work that was kept."""
-    training = UnicornTraining(
-        build(network.model, network.shape, network.outputs, network.loss, seed=0),
-        network.model.specification(network.shape, network.outputs, network.loss),
+    task = Task(
+        module=build(network.model, network.shape, network.outputs, network.loss, seed=0),
+        specification=network.model.specification(network.shape, network.outputs, network.loss),
         policy=policy,
         optimizer=Sgd(lr=RATE),
         batch_size=network.batch,
-        settings=UnicornBackend(skip_zeros=skip_zeros, count=count),
-        target=Composer().run_config([f"target={target}"]).target,
     )
+    settings = UnicornBackend(skip_zeros=skip_zeros, count=count)
+    training = UnicornTraining(task, settings, Composer().run_config([f"target={target}"]).target)
     x, y = data
     layers = training.train_epoch(0, RATE, x, y, np.arange(len(x)), lambda amount: None).layers.values()
     work = [(layer.kept, layer.samples * layer.entries, layer.fan_in * (1 + layer.input_gradient)) for layer in layers]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tinyprop.backends.engine_training import Task
 from tinyprop.backends.native import NativeTraining
 from tinyprop.backends.native_settings import NativeBackend
 from tinyprop.backends.torch_backend import TorchTraining
@@ -197,10 +198,6 @@ def pair(model, shape, outputs, loss, *, policy, optimizer, batch_size) -> Pair:
         device=torch.device("cpu"),
         **common,
     )
-    in_c = NativeTraining(
-        build(model, shape, outputs, loss, seed=1),
-        model.specification(shape, outputs, loss),
-        settings=NativeBackend(),
-        **common,
-    )
+    module, specification = build(model, shape, outputs, loss, seed=1), model.specification(shape, outputs, loss)
+    in_c = NativeTraining(Task(module=module, specification=specification, **common), NativeBackend())
     return Pair(in_torch, in_c, optimizer.lr)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tinyprop.backends import native
-from tinyprop.backends.engine_training import require_layers
+from tinyprop.backends.engine_training import Task, require_layers
 from tinyprop.backends.native import NativeTraining
 from tinyprop.backends.native_settings import NativeBackend
 from tinyprop.errors import DivergenceError, InvalidSettings, RequestError
@@ -105,14 +105,14 @@ def data():
 def training(policy=None, optimizer=None, *, seed=1, batch_size=BATCH, outputs=CLASSES, loss=None, **settings):
     model = Mlp(hidden=(8, 6))
     loss = loss or "softmax_cross_entropy"
-    return NativeTraining(
-        build(model, SHAPE, outputs, loss, seed=seed),
-        model.specification(SHAPE, outputs, loss),
+    task = Task(
+        module=build(model, SHAPE, outputs, loss, seed=seed),
+        specification=model.specification(SHAPE, outputs, loss),
         policy=policy or Dense(),
         optimizer=optimizer or Sgd(lr=0.1),
         batch_size=batch_size,
-        settings=NativeBackend(**settings),
     )
+    return NativeTraining(task, NativeBackend(**settings))
 
 
 def order_of(epoch: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tinyprop.backends import renode_backend, renode_board, renode_process, renode_watch
+from tinyprop.backends.engine_training import Task
 from tinyprop.backends.renode_backend import RenodeTraining
 from tinyprop.backends.renode_process import VARIABLE
 from tinyprop.backends.renode_settings import RenodeBackend
@@ -104,8 +105,9 @@ MLP = Mlp(hidden=(8, 6))
 
 def training(kind, settings, model=MLP, shape=SHAPE, loss="softmax_cross_entropy", **changed):
     given = {"policy": Adaptive(), "optimizer": Adam(lr=0.01), "batch_size": BATCH, "target": target(), **changed}
-    specification = model.specification(shape, CLASSES, loss)
-    return kind(build(model, shape, CLASSES, loss, seed=1), specification, settings=settings, **given)
+    part = given.pop("target")
+    module, specification = build(model, shape, CLASSES, loss, seed=1), model.specification(shape, CLASSES, loss)
+    return kind(Task(module=module, specification=specification, **given), settings, part)
 
 
 def epoch_of(backend, number, x, y, rate=0.01, advance=lambda samples: None):

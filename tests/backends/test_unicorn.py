@@ -15,7 +15,7 @@ from tests.engine.cases import OPTIMIZERS, Case, policies, specifications
 from tinyprop.backends import board
 from tinyprop.backends.board import Command
 from tinyprop.backends.board_training import STACK_RESERVE, sampled_steps
-from tinyprop.backends.engine_training import layer_statistics
+from tinyprop.backends.engine_training import Task, layer_statistics
 from tinyprop.cost.target import Target
 from tinyprop.engine import HostNetwork
 from tinyprop.engine.images import CORES
@@ -50,15 +50,15 @@ def board_training(policy=None, optimizer=None, *, model=None, batch=BATCH, core
     """A backend for a small network; ``target`` and settings of the backend by name."""
     model = model or Mlp(hidden=(8, 6))
     shape = SHAPE if isinstance(model, Mlp) else (1, 28, 28)
-    return UnicornTraining(
-        build(model, shape, CLASSES, "softmax_cross_entropy", seed=1),
-        model.specification(shape, CLASSES, "softmax_cross_entropy"),
+    task = Task(
+        module=build(model, shape, CLASSES, "softmax_cross_entropy", seed=1),
+        specification=model.specification(shape, CLASSES, "softmax_cross_entropy"),
         policy=policy or Static(ratio=0.4),
         optimizer=optimizer or Sgd(lr=0.1),
         batch_size=batch,
-        target=options.pop("target", None) or part(core),
-        settings=UnicornBackend(**options),
     )
+    target = options.pop("target", None) or part(core)
+    return UnicornTraining(task, UnicornBackend(**options), target)
 
 
 def train(backend, epochs=1, *, first=0, x=X, y=Y, rate=0.1):
@@ -139,15 +139,14 @@ def test_convolutions_too(core):
     st.sampled_from(["cortex-m4", "cortex-m3"]),
 )
 def test_any_network_gives_the_bits_of_this_machine(case, core):
-    simulated = UnicornTraining(
-        case.module,
-        case.specification,
+    task = Task(
+        module=case.module,
+        specification=case.specification,
         policy=case.policy,
         optimizer=case.optimizer,
         batch_size=case.batch_size,
-        settings=UnicornBackend(),
-        target=part(core),
     )
+    simulated = UnicornTraining(task, UnicornBackend(), part(core))
     machine = OnThisMachine(simulated)
     machine.assert_same_after(simulated, x=case.x, y=case.target, rate=case.optimizer.lr)
 

@@ -5,23 +5,20 @@ Accuracy is evaluated on this machine, by PyTorch, with the weights that the boa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from tinyprop.backends.board_settings import BoardBackend
 from tinyprop.backends.contract import Epoch
-from tinyprop.backends.engine_training import EngineTraining
+from tinyprop.backends.engine_training import EngineTraining, Task
 from tinyprop.backends.measurements import Executed, Measurements
 from tinyprop.cost.cycles import TIMINGS
 from tinyprop.cost.target import Target
 from tinyprop.engine import Memory, images
 from tinyprop.errors import RequestError
-from tinyprop.models.specification import NetworkSpecification
-from tinyprop.sparse import AnyPolicy
-from tinyprop.training.optimizer import AnyOptimizer
 
 STACK_RESERVE = 2048
 """Bytes of stack that a network is expected to need before any was seen."""
@@ -30,57 +27,45 @@ SAMPLED_STEPS = 4
 """Steps of an epoch that are counted at most where not all are."""
 _STEPS_A_SAMPLE = 25
 """A counted step may take fifteen times as long as another."""
+_SAMPLED = f"up to {SAMPLED_STEPS} steps of each epoch, spread evenly"
 
 
 class BoardTraining(EngineTraining):
     """One network on one simulated part.
 
     A subclass calls `_place` before it trains, with what the board says of the network's memory, keeps `_epoch` up to
-    date while an epoch is trained, and has `counted` and `simulator`.
+    date while an epoch is trained, and has `simulator`.
     """
 
     simulator: ClassVar[str]
 
-    def __init__(
-        self,
-        module: nn.Module,
-        specification: NetworkSpecification,
-        *,
-        policy: AnyPolicy,
-        optimizer: AnyOptimizer,
-        batch_size: int,
-        settings: BoardBackend,
-        target: Target,
-    ):
+    def __init__(self, task: Task, settings: BoardBackend, target: Target):
         """Describe a network to the board.
 
         Raises:
             RequestError: the engine cannot run the network, there is no image for the core, or the network must fit
                 the target and does not.
         """
-        super().__init__(
-            module,
-            specification,
-            policy=policy,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            settings=settings,
-            measure_error=False,
-        )
+        super().__init__(task, settings, measure_error=False)
         self._settings: BoardBackend = settings
         self._target = target
         self.core = images.core_of(target.core)
         self.image = images.load(self.core)
-        self.layer_names = [name for name, _, _ in specification.named_layers()]
+        self.layer_names = [name for name, _, _ in task.specification.named_layers()]
         self.memory: Memory
         self._training_state: NDArray[np.float32]
         self._epoch = Executed()
         self._run = Executed()
 
     @property
-    def counted(self) -> str:
-        """Which steps are counted, in words."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it counts")
+    def counts_all(self) -> bool:
+        """Whether every step is counted."""
+        return self._settings.count == "all"
+
+    def counted_steps(self, samples: int) -> Sequence[int]:
+        """Which steps of an epoch of so many samples are counted; of a sample, whole batches only."""
+        batch = self.description.batch_size
+        return range(-(-samples // batch)) if self.counts_all else sampled_steps(samples // batch or 1)
 
     @property
     def training_state(self) -> NDArray[np.float32]:
@@ -108,7 +93,7 @@ class BoardTraining(EngineTraining):
             target=self._target,
             simulator=self.simulator,
             executed=self._run,
-            counted=self.counted,
+            counted="every step" if self.counts_all else _SAMPLED,
             cycle_model=TIMINGS[self.core.name].source,
             ram={
                 **{use: getattr(memory, use) for use in uses},

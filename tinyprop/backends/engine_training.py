@@ -30,6 +30,22 @@ from tinyprop.training.optimizer import AnyOptimizer
 _EVALUATION_BATCH = 1024
 
 
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be trained, wherever the engine runs.
+
+    Attributes:
+        module: the network in PyTorch, with its initial weights.
+        specification: the same network, layer by layer.
+    """
+
+    module: nn.Module
+    specification: NetworkSpecification
+    policy: AnyPolicy
+    optimizer: AnyOptimizer
+    batch_size: int
+
+
 @dataclass(frozen=True)
 class Samples:
     """Training data as the engine reads it.
@@ -70,38 +86,27 @@ class EngineTraining(ABC):
         engine_weights: weights and biases in the engine's layout, float32; changed in place, never replaced.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        specification: NetworkSpecification,
-        *,
-        policy: AnyPolicy,
-        optimizer: AnyOptimizer,
-        batch_size: int,
-        settings: EngineBackend,
-        measure_error: bool,
-    ):
+    def __init__(self, task: Task, settings: EngineBackend, *, measure_error: bool):
         """Describe a network to the engine.
 
         Args:
-            module: the network in PyTorch, with its initial weights.
             measure_error: know the local error of layers that stay dense too.
 
         Raises:
             RequestError: the engine cannot run it.
         """
         self.description: Description = describe(
-            specification,
-            policy,
-            optimizer,
-            batch_size=batch_size,
+            task.specification,
+            task.policy,
+            task.optimizer,
+            batch_size=task.batch_size,
             micro_batch=settings.micro_batch,
             skip_zeros=settings.skip_zeros,
             measure_error=measure_error,
         )
-        self._layout = WeightLayout(specification)
-        self._module = module.cpu().eval()
-        self.engine_weights: NDArray[np.float32] = self._layout.pack(module.state_dict())
+        self._layout = WeightLayout(task.specification)
+        self._module = task.module.cpu().eval()
+        self.engine_weights: NDArray[np.float32] = self._layout.pack(task.module.state_dict())
         self._prepared: tuple[NDArray[np.float32], NDArray[Any], Samples] | None = None
 
     @abstractmethod

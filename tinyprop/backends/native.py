@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from tinyprop.backends.engine_training import EngineTraining, Samples, Trained
+from tinyprop.backends.engine_training import EngineTraining, Samples, Task, Trained
 from tinyprop.backends.native_settings import NativeBackend
 from tinyprop.engine import HostNetwork, SelectionSums
-from tinyprop.models.specification import NetworkSpecification
-from tinyprop.sparse import AnyPolicy
-from tinyprop.training.optimizer import AnyOptimizer
 
 _WORK_OF_A_CALL = 3e8
 """Multiply-accumulates between two looks at Ctrl-C: some tenths of a second."""
@@ -29,30 +25,13 @@ class NativeTraining(EngineTraining):
     same on a busy machine.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        specification: NetworkSpecification,
-        *,
-        policy: AnyPolicy,
-        optimizer: AnyOptimizer,
-        batch_size: int,
-        settings: NativeBackend,
-    ):
-        super().__init__(
-            module,
-            specification,
-            policy=policy,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            settings=settings,
-            measure_error=True,
-        )
+    def __init__(self, task: Task, settings: NativeBackend):
+        super().__init__(task, settings, measure_error=True)
         self._network = HostNetwork(self.description, self.engine_weights)
-        forward = sum(layer.units * layer.positions * layer.fan_in for layer in self.description.layers)
-        step = 3 * forward + _WORK_OF_AN_UPDATE * len(self.engine_weights) / batch_size
+        forward = self.description.forward_macs
+        step = 3 * forward + _WORK_OF_AN_UPDATE * len(self.engine_weights) / task.batch_size
         self._evaluated_at_once = max(1, int(_WORK_OF_A_CALL / forward))
-        self._trained_at_once = max(1, int(_WORK_OF_A_CALL / step / batch_size)) * batch_size
+        self._trained_at_once = max(1, int(_WORK_OF_A_CALL / step / task.batch_size)) * task.batch_size
 
     @property
     def training_state(self) -> NDArray[np.float32]:

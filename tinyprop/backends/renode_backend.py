@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from tinyprop.backends import renode_process
 from tinyprop.backends.board import ANSWER_BYTES, JOB_BYTES, POOL, SAMPLES, Answer, Command, Job, Pool, Sent
-from tinyprop.backends.board_training import SAMPLED_STEPS, BoardTraining, sampled_steps
-from tinyprop.backends.engine_training import Samples, Trained
+from tinyprop.backends.board_training import BoardTraining
+from tinyprop.backends.engine_training import Samples, Task, Trained
 from tinyprop.backends.measurements import Executed, Measurements
 from tinyprop.backends.renode_board import RenodeBoard
 from tinyprop.backends.renode_counting import MarkCounts
@@ -23,9 +22,6 @@ from tinyprop.cost.target import Target
 from tinyprop.engine import Memory
 from tinyprop.engine.host import require_ok
 from tinyprop.engine.statistics import STATISTICS_BYTES
-from tinyprop.models.specification import NetworkSpecification
-from tinyprop.sparse import AnyPolicy
-from tinyprop.training.optimizer import AnyOptimizer
 
 _REPORTS = 100
 """Of progress in an epoch, where not every step is logged."""
@@ -40,17 +36,7 @@ class RenodeTraining(BoardTraining):
 
     simulator = "renode"
 
-    def __init__(
-        self,
-        module: nn.Module,
-        specification: NetworkSpecification,
-        *,
-        policy: AnyPolicy,
-        optimizer: AnyOptimizer,
-        batch_size: int,
-        settings: RenodeBackend,
-        target: Target,
-    ):
+    def __init__(self, task: Task, settings: RenodeBackend, target: Target):
         """Ask the board how much memory the network takes.
 
         Raises:
@@ -58,24 +44,11 @@ class RenodeTraining(BoardTraining):
             RenodeError: Renode cannot run the board.
         """
         renode = renode_process.find(settings.path)
-        super().__init__(
-            module,
-            specification,
-            policy=policy,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            settings=settings,
-            target=target,
-        )
-        self._counts_all = settings.count == "all"
+        super().__init__(task, settings, target)
         self._board = RenodeBoard(renode, self.core, self.image, settings.time_limit_s)
         memory = self._ask()
         self._pool = Pool(self.description, memory)
         self._place(memory)
-
-    @property
-    def counted(self) -> str:
-        return "every step" if self._counts_all else f"up to {SAMPLED_STEPS} steps of each epoch, spread evenly"
 
     def measurements(self) -> Measurements:
         return replace(super().measurements(), cycle_model=None)  # Renode tells no classes of instructions
@@ -89,7 +62,7 @@ class RenodeTraining(BoardTraining):
     ) -> Trained:
         batch = self.description.batch_size
         steps = -(-len(order) // batch)
-        counted = range(steps) if self._counts_all else sampled_steps(len(order) // batch or 1)
+        counted = self.counted_steps(len(order))
         counts = MarkCounts(counted, batch, len(order), self.layer_names)
 
         def on_mark(mark: Mark) -> None:
@@ -98,7 +71,7 @@ class RenodeTraining(BoardTraining):
             if counts.done > before:
                 advance(counts.done - before)
 
-        logged = None if self._counts_all else Logged(counted, every=max(1, steps // _REPORTS))
+        logged = None if self.counts_all else Logged(counted, every=max(1, steps // _REPORTS))
         sent = self._train(samples, order, learning_rate, logged, on_mark)
         answer = sent.answer
         if not answer.diverged:
@@ -173,5 +146,5 @@ class RenodeTraining(BoardTraining):
     def _budget(self, samples: int) -> int:
         """Instructions that an epoch stays under."""
         batches = -(-samples // self.description.batch_size)
-        macs = sum(layer.units * layer.positions * layer.fan_in for layer in self.description.layers)
+        macs = self.description.forward_macs
         return _MOST_BESIDES + _MOST_A_MAC[self.core.fpu] * (samples * macs + batches * self.engine_weights.size)

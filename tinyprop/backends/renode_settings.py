@@ -16,13 +16,11 @@ class RenodeBackend(BoardBackend):
 
     Attributes:
         path: the program; null is `renode` on PATH or what the environment variable TINYPROP_RENODE names.
-        count: ``sampled`` counts the instructions of up to four steps of each epoch; ``all`` counts every step.
         time_limit_s: seconds that Renode may take for an epoch; it is ended then.
     """
 
     name: Literal["renode"] = "renode"
     path: str | None = None
-    count: Literal["sampled", "all"] = "sampled"
     time_limit_s: float = 3600.0
 
     def _conditions(self) -> Iterator[Condition]:

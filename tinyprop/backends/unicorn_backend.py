@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from tinyprop.backends.board import (
     ANSWER_BYTES,
@@ -21,8 +20,8 @@ from tinyprop.backends.board import (
     Pool,
     statistics_from,
 )
-from tinyprop.backends.board_training import SAMPLED_STEPS, BoardTraining, sampled_steps
-from tinyprop.backends.engine_training import Samples, Trained
+from tinyprop.backends.board_training import BoardTraining
+from tinyprop.backends.engine_training import Samples, Task, Trained
 from tinyprop.backends.unicorn_counting import BlockCosts
 from tinyprop.backends.unicorn_emulator import Emulator
 from tinyprop.backends.unicorn_settings import UnicornBackend
@@ -30,9 +29,6 @@ from tinyprop.cost.cycles import TIMINGS
 from tinyprop.cost.target import Target
 from tinyprop.engine.host import require_ok
 from tinyprop.engine.statistics import STATISTICS_BYTES
-from tinyprop.models.specification import NetworkSpecification
-from tinyprop.sparse import AnyPolicy
-from tinyprop.training.optimizer import AnyOptimizer
 
 _CHUNK_INSTRUCTIONS = 4e7
 """Between two reports of progress: some tenths of a second."""
@@ -51,38 +47,15 @@ class UnicornTraining(BoardTraining):
 
     simulator = "unicorn"
 
-    def __init__(
-        self,
-        module: nn.Module,
-        specification: NetworkSpecification,
-        *,
-        policy: AnyPolicy,
-        optimizer: AnyOptimizer,
-        batch_size: int,
-        settings: UnicornBackend,
-        target: Target,
-    ):
-        super().__init__(
-            module,
-            specification,
-            policy=policy,
-            optimizer=optimizer,
-            batch_size=batch_size,
-            settings=settings,
-            target=target,
-        )
-        self._counts_all = settings.count == "all"
+    def __init__(self, task: Task, settings: UnicornBackend, target: Target):
+        super().__init__(task, settings, target)
         self._emulator = Emulator(self.image, self.core.name)
         self._costs = BlockCosts(self._emulator.read, TIMINGS[self.core.name], self.layer_names)
         self._placed: Samples | None = None
         self._open()
-        macs = sum(layer.units * layer.positions * layer.fan_in for layer in self.description.layers)
-        chunk = _CHUNK_INSTRUCTIONS / (macs * _INSTRUCTIONS_A_MAC[self.core.fpu] * batch_size)
+        a_sample = self.description.forward_macs * _INSTRUCTIONS_A_MAC[self.core.fpu]
+        chunk = _CHUNK_INSTRUCTIONS / (a_sample * task.batch_size)
         self._chunk_batches = max(1, int(chunk))
-
-    @property
-    def counted(self) -> str:
-        return "every step" if self._counts_all else f"up to {SAMPLED_STEPS} steps of each epoch, spread evenly"
 
     def train(
         self,
@@ -155,7 +128,7 @@ class UnicornTraining(BoardTraining):
         """First sample, number of samples and whether they are counted, of each call; whole batches."""
         batch = self.description.batch_size
         batches = -(-samples // batch)
-        counted = range(batches) if self._counts_all else sampled_steps(samples // batch or 1)
+        counted = self.counted_steps(samples)
         start = 0
         while start < batches:
             counts, end = start in counted, start + 1

@@ -10,12 +10,6 @@ from tinyprop.backends.board_settings import BoardBackend
 
 @dataclass(frozen=True, kw_only=True)
 class UnicornBackend(BoardBackend):
-    """Trains with the C engine on a simulated Cortex-M; its core is the target's.
-
-    Attributes:
-        count: ``sampled`` counts the instructions of up to four steps of each epoch; ``all`` counts every step, which
-            takes several times as long.
-    """
+    """Trains with the C engine on a simulated Cortex-M; its core is the target's."""
 
     name: Literal["unicorn"] = "unicorn"
-    count: Literal["sampled", "all"] = "sampled"

@@ -116,6 +116,11 @@ class Description:
     batch_size: int
     layers: tuple[TrainableLayer, ...]
 
+    @property
+    def forward_macs(self) -> int:
+        """Multiply-accumulates of one sample's forward pass."""
+        return sum(layer.units * layer.positions * layer.fan_in for layer in self.layers)
+
 
 def describe(
     specification: NetworkSpecification,

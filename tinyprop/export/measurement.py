@@ -83,21 +83,22 @@ def _computed(network: ExportedNetwork) -> Memory:
 
 
 def _simulated(network: ExportedNetwork, target: Target, progress: Progress) -> Measurement:
+    from tinyprop.backends.engine_training import Task
     from tinyprop.backends.unicorn_backend import UnicornTraining
     from tinyprop.backends.unicorn_settings import UnicornBackend
 
     config, settings, batch = network.run.config, network.settings, network.description.batch_size
     module = sequential(network.specification)
     module.load_state_dict(network.run.weights)
-    training = UnicornTraining(
-        module,
-        network.specification,
+    task = Task(
+        module=module,
+        specification=network.specification,
         policy=config.policy,
         optimizer=config.optimizer,
         batch_size=batch,
-        settings=UnicornBackend(count="all", skip_zeros=settings.skip_zeros, micro_batch=settings.micro_batch),
-        target=target,
     )
+    counting = UnicornBackend(count="all", skip_zeros=settings.skip_zeros, micro_batch=settings.micro_batch)
+    training = UnicornTraining(task, counting, target)
     x, y = chosen_samples(network.dataset, len(network.x))
     order = np.arange(_samples_to_count(network, fpu=training.core.fpu)) % len(x)
     with progress.task(f"Counting instructions on a {training.core.name}", len(order), "samples") as advance:
@@ -121,7 +122,7 @@ def _simulated(network: ExportedNetwork, target: Target, progress: Progress) -> 
 def _samples_to_count(network: ExportedNetwork, *, fpu: bool) -> int:
     """Whole batches, as many as the demonstration's samples go into; fewer, or a short one, where that takes long."""
     batch = network.description.batch_size
-    macs = sum(layer.units * layer.positions * layer.fan_in for layer in network.description.layers)
+    macs = network.description.forward_macs
     affordable = max(1, int(_AFFORDABLE_MACS[fpu] / macs))
     if batch > affordable:
         return affordable

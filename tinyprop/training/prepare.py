@@ -11,7 +11,7 @@ from torch import nn
 from tinyprop.backends import renode_process
 from tinyprop.backends.board_settings import BoardBackend
 from tinyprop.backends.contract import Backend
-from tinyprop.backends.engine_training import require_layers
+from tinyprop.backends.engine_training import Task, require_layers
 from tinyprop.backends.native import NativeTraining
 from tinyprop.backends.native_settings import NativeBackend
 from tinyprop.backends.renode_backend import RenodeTraining
@@ -70,48 +70,33 @@ def open_backend(config: RunConfig, dataset: Dataset, init_from: str | None) -> 
 
 
 def _backend(config: RunConfig, dataset: Dataset, module: nn.Module, loss: Loss) -> Backend:
-    match config.backend:
-        case TorchBackend():
-            return TorchTraining(
-                module,
-                policy=config.policy,
-                optimizer=config.optimizer,
-                loss=loss,
-                batch_size=config.trainer.batch_size,
-                input_shape=dataset.input_shape,
-                device=_device(config.trainer.device),
-            )
-        case NativeBackend() as settings:
-            return NativeTraining(
-                module,
-                _specification(config, dataset, loss),
-                policy=config.policy,
-                optimizer=config.optimizer,
-                batch_size=config.trainer.batch_size,
-                settings=settings,
-            )
-        case UnicornBackend() as settings:
+    settings = config.backend
+    if isinstance(settings, TorchBackend):
+        return TorchTraining(
+            module,
+            policy=config.policy,
+            optimizer=config.optimizer,
+            loss=loss,
+            batch_size=config.trainer.batch_size,
+            input_shape=dataset.input_shape,
+            device=_device(config.trainer.device),
+        )
+    task = Task(
+        module=module,
+        specification=_specification(config, dataset, loss),
+        policy=config.policy,
+        optimizer=config.optimizer,
+        batch_size=config.trainer.batch_size,
+    )
+    match settings:
+        case NativeBackend():
+            return NativeTraining(task, settings)
+        case UnicornBackend():
             from tinyprop.backends.unicorn_backend import UnicornTraining  # its packages are optional
 
-            return UnicornTraining(
-                module,
-                _specification(config, dataset, loss),
-                policy=config.policy,
-                optimizer=config.optimizer,
-                batch_size=config.trainer.batch_size,
-                settings=settings,
-                target=config.target,
-            )
-        case RenodeBackend() as settings:
-            return RenodeTraining(
-                module,
-                _specification(config, dataset, loss),
-                policy=config.policy,
-                optimizer=config.optimizer,
-                batch_size=config.trainer.batch_size,
-                settings=settings,
-                target=config.target,
-            )
+            return UnicornTraining(task, settings, config.target)
+        case RenodeBackend():
+            return RenodeTraining(task, settings, config.target)
 
 
 def _specification(config: RunConfig, dataset: Dataset, loss: Loss) -> NetworkSpecification:
