@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 Advance = Callable[[float], None]
 
@@ -19,6 +19,15 @@ class Progress(Protocol):
     def task(self, description: str, total: float | None, unit: str = "") -> AbstractContextManager[Advance]:
         """Open one stage of ``total`` units (None: unknown); the returned function advances it by a number of units."""
 
+    def showing(self, view: View) -> AbstractContextManager[None]:
+        """Show ``view`` beside the stages while the block runs, where things can be drawn anew; nothing elsewhere."""
+
+
+class View(Protocol):
+    """Something that rich can draw, again and again."""
+
+    def __rich__(self) -> Any: ...
+
 
 class Silent:
     """A `Progress` that shows nothing."""
@@ -26,6 +35,10 @@ class Silent:
     @contextmanager
     def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Advance]:
         yield lambda amount: None
+
+    @contextmanager
+    def showing(self, view: View) -> Iterator[None]:
+        yield
 
 
 SILENT = Silent()

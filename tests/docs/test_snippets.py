@@ -20,7 +20,6 @@ from torch import nn
 from tinyprop import cli
 from tinyprop.cli import cost, cost_options, data, doctor, export, train, ui
 from tinyprop.config.composition import Composer
-from tinyprop.config.hydra_job import register_resolvers
 from tinyprop.datasets.subset import Subset
 from tinyprop.errors import InvalidSettings
 from tinyprop.sparse import sparsify
@@ -95,7 +94,6 @@ def _composer(directory: Path | None) -> Composer:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_printed_command_is_accepted(page: Path, place: Path) -> None:
-    register_resolvers()
     refused = []
     for command in commands(page):
         try:

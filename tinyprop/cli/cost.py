@@ -51,12 +51,10 @@ def run(argv: list[str]) -> int:
     arguments = _parser().parse_intermixed_args(argv)
     from tinyprop.cli import cost_options
     from tinyprop.config.composition import Composer
-    from tinyprop.config.hydra_job import register_resolvers
     from tinyprop.estimate import comparison
     from tinyprop.report import cost_tables
     from tinyprop.report.console import console
 
-    register_resolvers()
     budget, kept = cost_options.budget_of(arguments.what_if), cost_options.kept_fractions(arguments)
     composer = Composer([arguments.config_dir] if arguments.config_dir else [])
     overrides, measured = list(arguments.overrides), None
@@ -136,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _jobs(composer: Composer, overrides: list[str]) -> list[Job]:
     """Every combination; where no target is chosen, on the default one and on ``cost.targets``."""
-    from tinyprop.config.composition import Job
+    from dataclasses import replace
 
     request = composer.request(overrides, multirun=True)
     if any(line.lstrip("+").startswith(("target=", "target.")) for line in overrides):
@@ -145,7 +143,7 @@ def _jobs(composer: Composer, overrides: list[str]) -> list[Job]:
     for job in request.jobs:
         others = composer.targets(job.config.cost.targets).values()
         for target in [job.config.target, *(other for other in others if other != job.config.target)]:
-            found.append(Job(job.overrides, job.config.model_copy(update={"target": target})))
+            found.append(replace(job, config=job.config.model_copy(update={"target": target})))
     return found
 
 

@@ -1,51 +1,35 @@
 """What Hydra calls for each run, wherever its launcher does: the run itself, and word of how it ended.
 
 A job never raises for a failed run: a launcher would lose the others' results or hide all errors but the first. How it
-ended is returned to this process, and to the one that started a multirun by a file in the multirun's directory.
+ended is kept in this process, and left in the multirun's ledger for the one that started it.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tinyprop.cli import INTERRUPTED
 from tinyprop.config.hydra_job import HydraTree, Received, as_yaml, received
-from tinyprop.config.schema import RunConfig
 from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.progress import SILENT, Progress
+from tinyprop.sweeps.ledger import Ledger, Status, Word
 from tinyprop.training import result
 from tinyprop.training.run import execute
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run ended.
+    """How one run ended: its word, and what ``result.json`` holds."""
 
-    Attributes:
-        name: the run's name.
-        status: ``done``, ``reused``, ``failed`` or ``killed``; in a multirun's directory also ``running``.
-        reason: why it did not succeed.
-        result: the content of ``result.json``.
-    """
-
-    name: str
-    status: str
-    reason: str | None = None
-    exit_status: int = 0
-    result: dict[str, Any] = field(default_factory=dict)
-    run_dir: str | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status in ("done", "reused")
+    word: Word
+    result: dict[str, Any]
 
 
 _progress: Progress = SILENT
@@ -72,20 +56,23 @@ def last_ended() -> Ended:
 def hydra_job(tree: HydraTree) -> float | None:
     """Run one configuration. Returns how well it does on validation data, for sweepers that search."""
     job = received(tree)
-    _leave_word(job.config, Ended(job.config.run_name, "running", run_dir=str(job.run_dir)))
+    ledger = Ledger(job.config.runs_dir, job.config.sweep.id) if job.config.sweep.id is not None else None
+    begun = Word(job.config.run_name, "running", str(job.run_dir))
+    if ledger is not None:
+        ledger.leave(begun)
     try:
-        ended = _execute(job)
+        ended = _execute(job, begun)
     except KeyboardInterrupt:
-        ended = Ended(job.config.run_name, "killed", "interrupted", INTERRUPTED, _stored(job))
-        _leave_word(job.config, ended)
+        if ledger is not None:
+            ledger.leave(replace(begun, status="killed", reason="interrupted", exit_status=INTERRUPTED))
         raise
     _ended.append(ended)
-    _leave_word(job.config, ended)
-    metrics: dict[str, float] = ended.result.get("metrics", {})
-    return metrics.get("validation_accuracy", metrics.get("validation_auc"))
+    if ledger is not None:
+        ledger.leave(ended.word)
+    return ended.word.metrics.get("validation_accuracy", ended.word.metrics.get("validation_auc"))
 
 
-def _execute(job: Received) -> Ended:
+def _execute(job: Received, begun: Word) -> Ended:
     config, run_dir = job.config, job.run_dir
     try:
         outcome = execute(
@@ -98,14 +85,19 @@ def _execute(job: Received) -> Ended:
             targets=job.composer.targets(config.cost.targets).values(),
         )
     except TinypropError as error:
-        return Ended(config.run_name, "failed", str(error), error.exit_status, _stored(job))
+        return _failed(job, begun, str(error), error.exit_status)
     except Exception as error:  # a defect, or a library's: the other runs of a sweep must not suffer from it
         details = run_dir / "error.txt"
         with suppress(OSError):
             details.write_text(traceback.format_exc())
-        reason = f"unexpected {type(error).__name__}: {error} (details in {details})"
-        return Ended(config.run_name, "failed", reason, 1, _stored(job))
-    return Ended(config.run_name, "reused" if outcome.get("reused") else "done", None, 0, outcome)
+        return _failed(job, begun, f"unexpected {type(error).__name__}: {error} (details in {details})", 1)
+    status: Status = "reused" if outcome.get("reused") else "done"
+    return Ended(replace(begun, status=status, metrics=outcome["metrics"], since=time.time()), outcome)
+
+
+def _failed(job: Received, begun: Word, reason: str, exit_status: int) -> Ended:
+    word = replace(begun, status="failed", reason=reason, exit_status=exit_status, since=time.time())
+    return Ended(word, left_by(job.config.hash, job.run_dir))
 
 
 def _initial_weights(job: Received) -> Callable[[], str] | None:
@@ -144,25 +136,10 @@ def _command(overrides: Iterable[str]) -> str:
     return shlex.join(["tinyprop", "train", *overrides])
 
 
-def _stored(job: Received) -> dict[str, Any]:
+def left_by(config_hash: str, run_dir: Path) -> dict[str, Any]:
     """What a run that did not succeed has left; nothing of another run, or of an earlier one that did succeed."""
     try:
-        stored = result.read(job.run_dir) or {}
+        stored = result.read(run_dir) or {}
     except DataError:
         return {}
-    own = stored.get("config_hash") == job.config.hash and stored.get("status") in ("failed", "killed")
-    return stored if own else {}
-
-
-def _leave_word(config: RunConfig, ended: Ended) -> None:
-    """Tell the process that started the multirun, if this is one, where a run stands."""
-    if config.sweep.id is not None:
-        directory = sweep_directory(config.runs_dir, config.sweep.id)
-        unfinished = directory / f".{ended.name}.{os.getpid()}"
-        unfinished.write_text(json.dumps(asdict(ended)))
-        os.replace(unfinished, directory / f"{ended.name}.json")
-
-
-def sweep_directory(runs_dir: str | Path, sweep_id: str) -> Path:
-    """Where the runs of one multirun leave word of how they ended."""
-    return Path(runs_dir) / "sweeps" / sweep_id
+    return stored if stored.get("config_hash") == config_hash and stored["status"] in ("failed", "killed") else {}

@@ -1,184 +1,194 @@
-"""A multirun: its parent in MLflow, its runs wherever Hydra's launcher puts them, and the account of how each ended."""
+"""A multirun: its parent in MLflow, its runs wherever Hydra's launcher puts them, and the account of how each ended.
+
+What is trained decides who a multirun is. The same command again finds its ledger, its parent and its finished runs, and
+trains what is missing; so does a command for more seeds or arms with the runs that both have.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
-import os
+import hashlib
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from filelock import FileLock
+
+from tinyprop import datasets
 from tinyprop.cli import INTERRUPTED, jobs
-from tinyprop.config.composition import Request
+from tinyprop.cli.account import Account, Outcome, account, close, outcome
+from tinyprop.config.composition import Composer, Job, Request
 from tinyprop.config.hydra_job import hand_over
 from tinyprop.errors import TinypropError
 from tinyprop.progress import Progress
-from tinyprop.tracking import ParentRun, open_store
+from tinyprop.report.live import SweepView
+from tinyprop.sweeps.ledger import Ledger, Word
+from tinyprop.sweeps.rounds import Plan, planned
+from tinyprop.tracking import ParentRun, Store, UnknownRunError, open_store
+from tinyprop.training.result import Result
+from tinyprop.training.reuse import earlier_result, is_finished, reused
 from tinyprop.training.run import conclude_lost
-
-_logger = logging.getLogger(__name__)
 
 _POLL = 0.3
 """Seconds between two looks at which runs have ended."""
+_PARENT = "mlflow_run_id"
+"""The file of a multirun's directory that holds its parent's id in MLflow."""
 
 
-@dataclass(frozen=True)
-class Multirun:
-    """How a multirun ended.
-
-    Attributes:
-        rows: one for each run, for the closing table.
-        results: each run's ``result.json``, with its overrides, status and reason.
-        metric: what the rows' ``accuracy`` is.
-    """
-
-    status: str
-    exit_status: int
-    parent_run_id: str | None
-    rows: list[dict[str, Any]]
-    results: list[dict[str, Any]]
-    metric: str
-
-
-def run_multirun(request: Request, hydra_arguments: list[str], progress: Progress) -> Multirun:
+def run_multirun(request: Request, hydra_arguments: list[str], composer: Composer, progress: Progress) -> Account:
     """Train every run of a request and give account of all of them, also after a failure or Ctrl-C."""
     base = request.base
     store = open_store(base.tracking, Path(base.runs_dir), progress)
-    sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    directory = jobs.sweep_directory(base.runs_dir, sweep_id).absolute()
-    directory.mkdir(parents=True)
-    command = shlex.join(["tinyprop", "train", *hydra_arguments])
-    parent = store.start_parent(f"sweep {sweep_id}", {"tinyprop.command": command, "tinyprop.sweep": sweep_id})
-    own = [f"sweep.id='{sweep_id}'", f"sweep.parent_run_id={parent.run_id or 'null'}"]
-    interrupted, trouble = False, None
-    with jobs.reporting_to(progress), _watched(directory, len(request.jobs), progress):
-        try:
-            hand_over([*hydra_arguments, *own], jobs.hydra_job)
-        except KeyboardInterrupt:
-            interrupted = True
-        except SystemExit as ended:  # Hydra's way of saying that a launcher or a worker process broke
-            trouble = f"the launcher ended with status {ended.code}; its message is above"
-    found = _words(directory)
-    for word in found.values():
-        if word["status"] == "running":
-            _conclude(word, interrupted=interrupted)
-    if parent.run_id is not None:
-        try:
-            store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
-        except TinypropError as error:
-            trouble = str(error)
-    return _account(request, found, parent, interrupted=interrupted, trouble=trouble)
+    sweep_id = _sweep_id(request)
+    ledger = Ledger(base.runs_dir, sweep_id)
+    ledger.directory.mkdir(parents=True, exist_ok=True)
+    with _alone(ledger.directory, progress):
+        parent = _parent(store, ledger, sweep_id, shlex.join(["tinyprop", "train", *hydra_arguments]))
+        marks = [f"sweep.id='{sweep_id}'", f"sweep.parent_run_id={parent.run_id or 'null'}", "study.arms=[]"]
+        finished = _finished(request, composer, progress)
+        _begin_ledger(ledger, request, finished, store, parent)
+        left = tuple(job for job in request.jobs if job.config.run_name not in finished)
+        plan = Plan(left, ledger, tuple(marks))
+        interrupted, trouble = False, None
+        if left or not request.jobs:
+            interrupted, trouble = _train(plan, request, [*hydra_arguments, *marks], progress)
+        _conclude(ledger, plan, interrupted=interrupted)
+        if parent.run_id is not None:
+            try:
+                store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
+            except TinypropError as error:
+                trouble = str(error)
+        outcomes = _outcomes(request, ledger, finished, interrupted=interrupted, trouble=trouble or plan.trouble)
+        ended = account(outcomes, parent.run_id, interrupted=interrupted, complete=trouble is None)
+        return close(parent, ended)
 
 
-def _account(
-    request: Request, found: dict[str, dict[str, Any]], parent: ParentRun, *, interrupted: bool, trouble: str | None
-) -> Multirun:
-    expected = {job.config.run_name: list(job.overrides) for job in request.jobs} or {name: [name] for name in found}
-    lost = "interrupted before it began" if interrupted else trouble or "it was not begun"
-    rows, results = [], []
-    for name, overrides in expected.items():
-        ended = found.get(name, {"status": "missing", "reason": lost, "result": {}})
-        rows.append(_row(overrides, ended))
-        results.append({**ended["result"], "name": name, "overrides": overrides} | _ending(ended))
-    accuracy = any("test_accuracy" in _metrics(result) for result in results)
-    metric = "test_auc" if not accuracy and any("test_auc" in _metrics(r) for r in results) else "test_accuracy"
-    for row, result in zip(rows, results, strict=True):
-        row["accuracy"] = _metrics(result).get(metric)
-    complete = all(row["status"] in ("done", "reused") for row in rows)
-    status = "killed" if interrupted else "finished" if complete and trouble is None else "failed"
-    try:
-        _close(parent, rows, results, metric, status)
-    except TinypropError as error:  # what was trained is told all the same
-        status = "failed" if status == "finished" else status
-        _logger.warning("%s", error)
-    exit_status = INTERRUPTED if interrupted else 0 if status == "finished" else 1
-    return Multirun(status, exit_status, parent.run_id, rows, results, metric)
-
-
-def _words(directory: Path) -> dict[str, dict[str, Any]]:
-    """Where each run stands that has left word, by its name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("[!.]*.json"))}
-
-
-def _conclude(ended: dict[str, Any], *, interrupted: bool) -> None:
-    """Complete the word of a run whose worker process was killed: launchers do that when they are interrupted."""
-    reason = "interrupted" if interrupted else "its process ended without a word"
-    ended |= {"status": "killed" if interrupted else "failed", "reason": reason}
-    ended["result"] = conclude_lost(Path(ended["run_dir"]), ended["status"], reason) or {}
-
-
-def _row(overrides: list[str], ended: dict[str, Any]) -> dict[str, Any]:
-    result = ended["result"]
-    macs, mcu = result.get("macs", {}), result.get("mcu") or {}
-    return {
-        "overrides": overrides,
-        **_ending(ended),
-        "instructions": mcu.get("instructions.step"),
-        "fits": mcu.get("ram.fits") and mcu.get("flash.fits"),
-        "backward_ratio": macs.get("backward_ratio"),
-        "step_ratio": macs.get("step_ratio"),
-        "seconds": result.get("wall_seconds"),
-        "run_id": result.get("run_id"),
-    }
-
-
-def _ending(ended: dict[str, Any]) -> dict[str, Any]:
-    return {"status": ended["status"], "reason": ended["reason"]}
-
-
-def _metrics(result: dict[str, Any]) -> dict[str, float]:
-    return result.get("metrics", {})  # type: ignore[no-any-return]
-
-
-def _close(
-    parent: ParentRun, rows: list[dict[str, Any]], results: list[dict[str, Any]], metric: str, status: str
-) -> None:
-    """Put summary, best child and status on the parent; a store that is gone does not hide what was trained."""
-    judge = _judge(results, metric)
-    best = _best(results, judge)
-    if best is not None:
-        parent.set_tags({"tinyprop.best_by": judge})
-    try:
-        parent.summarise(
-            [{**row, "overrides": " ".join(row["overrides"])} for row in rows],
-            best_run_id=best["run_id"] if best else None,
-            best_metrics=_metrics(best) if best else None,
-        )
-    finally:
-        parent.finish({"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}[status])  # type: ignore[arg-type]
-
-
-def _best(results: list[dict[str, Any]], judge: str) -> dict[str, Any] | None:
-    scored = [result for result in results if result["status"] in ("done", "reused") and judge in _metrics(result)]
-    sign = -1 if judge.endswith("loss") else 1
-    return max(scored, key=lambda result: sign * _metrics(result)[judge], default=None)
-
-
-def _judge(results: list[dict[str, Any]], metric: str) -> str:
-    """What tells the best run: its validation data, so that the test set selects nothing, unless none has any."""
-    known = {name for result in results for name in _metrics(result)}
-    candidates = (metric.replace("test_", "validation_"), "validation_loss", metric)
-    return next((name for name in candidates if name in known), metric)
+def _sweep_id(request: Request) -> str:
+    """The same for the same runs; of a search, which decides on its runs later, the moment at which it begins."""
+    names = sorted(job.config.run_name for job in request.jobs) or [time.strftime("%Y%m%d-%H%M%S")]
+    return f"{request.name}-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:10]}"
 
 
 @contextmanager
-def _watched(directory: Path, total: int, progress: Progress) -> Iterator[None]:
-    """Show how many runs have ended, in whatever process they do, until the block ends."""
+def _alone(directory: Path, progress: Progress) -> Iterator[None]:
+    """Only one process at a time carries out a multirun."""
+    lock = FileLock(directory / ".lock")
+    with progress.task(f"Waiting for {directory.name}, which another process is carrying out", None):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _parent(store: Store, ledger: Ledger, sweep_id: str, command: str) -> ParentRun:
+    """The multirun's run in MLflow, taken up again where an earlier process has begun it."""
+    known = ledger.directory / _PARENT
+    if known.exists():
+        try:
+            return store.resume_parent(known.read_text(encoding="utf-8").strip())
+        except UnknownRunError:
+            pass  # deleted there, or another store: the multirun gets a new one
+    parent = store.start_parent(
+        sweep_id.replace("-", " "), {"tinyprop.command": command, "tinyprop.sweep": sweep_id, "tinyprop.kind": "sweep"}
+    )
+    if parent.run_id is not None:
+        known.write_text(parent.run_id, encoding="utf-8")
+    return parent
+
+
+def _finished(request: Request, composer: Composer, progress: Progress) -> dict[str, Result]:
+    """Results of the runs that are finished already, by name; what contradicts one is for the run itself to report."""
+    found: dict[str, Result] = {}
+    if not request.in_runs_dir:
+        return found  # their directories are known to Hydra alone: each run looks for itself
+    with datasets.remembering(), progress.task("Looking for finished runs", len(request.jobs), "runs") as advance:
+        for job in request.jobs:
+            config, run_dir = job.config, Path(job.config.runs_dir).absolute() / job.config.run_name
+            try:
+                earlier = earlier_result(config, run_dir)
+                if earlier is not None and is_finished(config, earlier):
+                    targets = composer.targets(config.cost.targets).values()
+                    found[config.run_name] = reused(config, run_dir, earlier, targets, progress)
+            except TinypropError:
+                continue
+            finally:
+                advance(1)
+    return found
+
+
+def _begin_ledger(
+    ledger: Ledger, request: Request, finished: dict[str, Result], store: Store, parent: ParentRun
+) -> None:
+    """Leave word of finished runs, which become children of this multirun, and none of those that are to be trained."""
+    known = ledger.words()
+    for job in request.jobs:
+        name = job.config.run_name
+        if name not in finished:
+            ledger.forget(name)
+            continue
+        found = finished[name]
+        ledger.leave(Word(name, "reused", found["run_dir"], metrics=found["metrics"]))
+        if parent.run_id is not None and found["run_id"] is not None and name not in known:
+            store.adopt(found["run_id"], parent.run_id)
+
+
+def _train(
+    plan: Plan, request: Request, hydra_arguments: list[str], progress: Progress
+) -> tuple[bool, str | None]:
+    """Whether the user interrupted it, and what broke."""
+    with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress):
+        try:
+            hand_over(hydra_arguments, jobs.hydra_job)
+        except KeyboardInterrupt:
+            return True, None
+        except SystemExit as ended:  # Hydra's way of saying that something of its own broke
+            return False, f"the launcher ended with status {ended.code}; its message is above"
+    return False, None
+
+
+def _conclude(ledger: Ledger, plan: Plan, *, interrupted: bool) -> None:
+    """Complete the words of runs whose processes were killed: launchers do that when they are interrupted."""
+    for name, word in ledger.words().items():
+        if word.status == "running":
+            times = plan.losses[name]
+            lost = "its process ended without a word" + (f", {times} times" if times > 1 else "")
+            reason = "interrupted" if interrupted else lost
+            ended = replace(word, status="killed" if interrupted else "failed", reason=reason)
+            conclude_lost(Path(word.run_dir), ended.status, reason)
+            ledger.leave(ended)
+
+
+def _outcomes(
+    request: Request, ledger: Ledger, finished: dict[str, Result], *, interrupted: bool, trouble: str | None
+) -> list[Outcome]:
+    words = ledger.words()
+    expected = {job.config.run_name: job.overrides for job in request.jobs} or {name: (name,) for name in words}
+    hashes = {job.config.run_name: job.config.hash for job in request.jobs}
+    lost = "interrupted before it began" if interrupted else trouble or "it was not begun"
+    return [
+        outcome(name, list(overrides), words.get(name), finished.get(name), hashes.get(name), missing=lost)
+        for name, overrides in expected.items()
+    ]
+
+
+@contextmanager
+def _watched(plan: Plan, all_jobs: Sequence[Job], progress: Progress) -> Iterator[None]:
+    """Show where the runs stand, in whatever process they are, until the block ends."""
     over = threading.Event()
+    view = SweepView({job.config.run_name: " ".join(job.overrides) for job in all_jobs})
 
     def watch() -> None:
-        seen = 0
-        with progress.task("Runs", total or None, "runs") as advance:
-            last = False
+        names, seen, last = {job.config.run_name for job in plan.jobs}, 0, False
+        with progress.showing(view), progress.task("Runs", len(names) or None, "runs") as advance:
             while not last:
                 last = over.wait(_POLL)
-                ended = sum(word["status"] != "running" for word in _words(directory).values())
+                words = plan.ledger.words()
+                view.update(words)
+                ended = sum(word.status != "running" for name, word in words.items() if name in names or not names)
                 advance(ended - seen)
                 seen = ended
 

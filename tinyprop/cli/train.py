@@ -24,13 +24,14 @@ examples:
   tinyprop train dataset=dcase policy=adaptive  machine sounds
   tinyprop train experiment=finetune_digits     fine-tuning, sample by sample
   tinyprop train -m policy=dense,adaptive seed=0,1,2
-  tinyprop train -m hydra/launcher=joblib hydra.launcher.n_jobs=2 seed=0,1,2,3
+  tinyprop train -m experiment=study_digits     policies, ratios, seeds
+  tinyprop train -m --dry-run experiment=study_mnist
   tinyprop train trainer.init_from=runs/NAME    begin with the weights of a run
   tinyprop train --cfg job policy=meprop        show what would be run
   tinyprop train --json | jq .metrics           for scripts
 
-The same command again shows the finished run instead of repeating it, and goes
-on with an interrupted one; trainer.force=true repeats it.
+The same command again shows finished runs instead of repeating them, and goes
+on with interrupted ones; --force repeats them.
 
 exit status: 0 everything done, 1 a run failed, 2 the request was wrong,
 130 interrupted."""
@@ -41,14 +42,19 @@ _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 def run(argv: list[str]) -> int:
     arguments, hydra_flags = _parse(argv)
+    overrides = arguments.overrides
+    trains = not (arguments.cfg or arguments.info or arguments.dry_run)
+    if arguments.multirun and trains and not any(line.startswith("hydra/launcher=") for line in overrides):
+        from tinyprop.sweeps import workers
+
+        workers.start_early()
     from tinyprop.cli.jobs import hydra_job
     from tinyprop.config.composition import Composer
-    from tinyprop.config.hydra_job import hand_over, register_resolvers
+    from tinyprop.config.hydra_job import hand_over
 
-    register_resolvers()
     directories = [arguments.config_dir] if arguments.config_dir else []
     composer = Composer(directories)
-    request = composer.request(arguments.overrides, multirun=arguments.multirun)
+    request = composer.request(overrides, multirun=arguments.multirun)
     for pretrain in dict.fromkeys(job.config.pretrain for job in request.jobs if job.config.pretrain):
         composer.request(pretrain, multirun=False)
     if arguments.cfg or arguments.info is not None:
@@ -56,13 +62,30 @@ def run(argv: list[str]) -> int:
         # complain of every line that a reader (``| head``) does not want.
         shown = io.StringIO()
         with contextlib.redirect_stdout(shown):
-            hand_over([*hydra_flags, *composer.first(arguments.overrides)], hydra_job)
+            hand_over([*hydra_flags, *composer.first(overrides)], hydra_job)
         print(shown.getvalue(), end="")
         return 0
+    if arguments.dry_run:
+        return _dry_run(request, arguments.json)
+    for note in request.notes:
+        print(f"note: {note}", file=sys.stderr)
     _make_directory(request.base.runs_dir)
     if request.multirun:
-        return _multirun(request, [*hydra_flags, *arguments.overrides], arguments.json)
-    return _single([*hydra_flags, *arguments.overrides], arguments.json)
+        return _multirun(request, [*hydra_flags, *overrides], composer, arguments.json)
+    return _single([*hydra_flags, *overrides], arguments.json)
+
+
+def _dry_run(request: Any, as_json: bool) -> int:
+    from tinyprop.cli import dry_run
+    from tinyprop.report.progress import console_progress
+
+    with console_progress() as progress:
+        planned = dry_run.dry_run(request, progress)
+    if as_json:
+        _print_json(dry_run.as_json(request, planned))
+    else:
+        dry_run.show(request, planned)
+    return 0
 
 
 def _make_directory(runs_dir: str) -> None:
@@ -88,29 +111,30 @@ def _single(hydra_arguments: list[str], as_json: bool) -> int:
         print("error: interrupted; the same command goes on where training stopped", file=sys.stderr)
         return INTERRUPTED
     ended = jobs.last_ended()
+    word = ended.word
     if as_json:
-        failure = {} if ended.succeeded else {"status": ended.status, "error": ended.reason}
+        failure = {} if word.succeeded else {"status": word.status, "error": word.reason}
         _print_json({**ended.result, **failure})
-    elif ended.succeeded:
+    elif word.succeeded:
         console().print(run_summary(ended.result))
-    if not ended.succeeded:
-        print(f"error: {ended.reason}", file=sys.stderr)
-    return ended.exit_status
+    if not word.succeeded:
+        print(f"error: {word.reason}", file=sys.stderr)
+    return word.exit_status
 
 
-def _multirun(request: Any, hydra_arguments: list[str], as_json: bool) -> int:
+def _multirun(request: Any, hydra_arguments: list[str], composer: Any, as_json: bool) -> int:
     from tinyprop.cli.multirun import run_multirun
     from tinyprop.report.console import console
     from tinyprop.report.progress import console_progress
     from tinyprop.report.sweep import sweep_table
 
     with console_progress() as progress:
-        sweep = run_multirun(request, hydra_arguments, progress)
+        account = run_multirun(request, hydra_arguments, composer, progress)
     if as_json:
-        _print_json({"status": sweep.status, "run_id": sweep.parent_run_id, "runs": sweep.results})
+        _print_json({"status": account.status, "run_id": account.parent_run_id, "runs": account.results})
     else:
-        console().print(sweep_table(sweep.rows, metric=sweep.metric))
-    return sweep.exit_status
+        console().print(sweep_table(account.rows, metric=account.metric))
+    return account.exit_status
 
 
 def _print_json(content: dict[str, Any]) -> None:
@@ -129,6 +153,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "-m", "--multirun", action="store_true", help="train every combination of comma-separated values"
     )
+    parser.add_argument("--dry-run", action="store_true", help="list the runs, where each stands, and how long it takes")
+    parser.add_argument("--force", action="store_true", help="train anew what is finished (trainer.force=true)")
+    parser.add_argument("--retry-failed", action="store_true", help="with -m: launch failed runs once more")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--cfg", choices=("job", "hydra", "all"), help="show the composed configuration and end")
     parser.add_argument("--resolve", action="store_true", help="with --cfg: with interpolations resolved")
@@ -145,6 +172,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     arguments = parser.parse_intermixed_args(argv)
     if arguments.cfg is None and (arguments.resolve or arguments.package):
         parser.error("--resolve and --package go with --cfg")
+    if arguments.retry_failed and not arguments.multirun:
+        parser.error("--retry-failed goes with -m")
+    arguments.overrides += ["trainer.force=true"] if arguments.force else []
+    arguments.overrides += ["hydra.sweeper.retry_failed=true"] if arguments.retry_failed else []
     flags: list[str] = []
     if arguments.config_dir:
         flags += ["--config-dir", str(arguments.config_dir.absolute())]

@@ -5,14 +5,12 @@ This package is the only place that sees Hydra and OmegaConf; the rest of the pr
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -23,18 +21,27 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
+from tinyprop.config.grid import Combination, Grid, study_grid
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
-from tinyprop.config.schema import RunConfig
+from tinyprop.config.resolvers import engine_or_torch
+from tinyprop.config.schema import RunConfig, StudySettings
+from tinyprop.config.validation import validated, without_hydra
 from tinyprop.cost.target import Target
 from tinyprop.errors import RequestError
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run that a request asks for: the overrides that tell it from its siblings, and its configuration."""
+    """One run that a request asks for.
 
+    Attributes:
+        arguments: all its overrides.
+        overrides: those that tell it from its siblings.
+    """
+
+    arguments: tuple[str, ...]
     overrides: tuple[str, ...]
     config: RunConfig
 
@@ -46,11 +53,17 @@ class Request:
     Attributes:
         jobs: every run; empty where a sweeper that chooses as it goes (a search) decides on them later.
         base: the first of them, for what all have in common.
+        name: what a multirun is called by: its experiment, or ``sweep``.
+        notes: what the user should know before it begins.
+        in_runs_dir: whether every run has the directory of its name in ``runs_dir``.
     """
 
     multirun: bool
     jobs: tuple[Job, ...]
     base: RunConfig
+    name: str = "sweep"
+    notes: tuple[str, ...] = ()
+    in_runs_dir: bool = True
 
 
 class Composer:
@@ -143,40 +156,80 @@ class Composer:
         if multirun and any(override.key_or_group == "hydra.run.dir" for override in parsed):
             problems.append("hydra.run.dir: a multirun has a directory for each run; set runs_dir or hydra.sweep.dir")
         params = (OmegaConf.select(tree, "hydra.sweeper.params") or {}) if multirun else {}
-        arguments = [f"{key}={value}" for key, value in params.items()] + [
-            str(override.input_line) for override in parsed
-        ]
-        is_grid = str(OmegaConf.select(tree, "hydra.sweeper._target_")).endswith("BasicSweeper")
-        if not multirun or not is_grid:
-            arguments = first_of_each(parse(self._loader, arguments)[0])
-        jobs, refused = self._jobs(arguments)
+        lines = [f"{key}={value}" for key, value in params.items()] + [str(override.input_line) for override in parsed]
+        is_grid = str(OmegaConf.select(tree, "hydra.sweeper._target_")).endswith(("GridSweeper", "BasicSweeper"))
+        grid = Grid((tuple(first_of_each(parse(self._loader, lines)[0])),))
+        if multirun and is_grid:
+            try:
+                study = self._study(tree, parsed)
+            except RequestError as error:
+                raise_all([*problems, *listed(error)])
+                raise
+            grid, wrong = study_grid(self._loader, lines, study, self.groups, self.compose)
+            problems += wrong
+        jobs, refused = self._jobs(grid.combinations)
         raise_all([*problems, *refused, *_alike(jobs)])
-        return Request(multirun, tuple(jobs) if is_grid or not multirun else (), jobs[0].config)
+        return Request(
+            multirun,
+            tuple(jobs) if is_grid or not multirun else (),
+            jobs[0].config,
+            name=_name(parsed),
+            notes=(*grid.notes, *_backend_note(grid, jobs)) if multirun else _of_a_study(jobs[0].config, parsed),
+            in_runs_dir=not any(o.key_or_group.startswith(("hydra.sweep.", "hydra.run.")) for o in parsed),
+        )
 
-    def _jobs(self, arguments: list[str]) -> tuple[list[Job], list[str]]:
-        """Each combination of a grid, in Hydra's order, and what is wrong with any of them."""
-        parsed, _ = parse(self._loader, arguments)
-        grid = list(itertools.chain(*BasicSweeper.split_arguments(parsed, max_batch_size=None)))
-        constant = set.intersection(*(set(combination) for combination in grid)) if len(grid) > 1 else set()
+    def _study(self, tree: DictConfig, overrides: Iterable[Override]) -> StudySettings:
+        """The study that a command line names or describes."""
+        own = [override for override in overrides if override.key_or_group.split(".")[0] == "study"]
+        described = OmegaConf.to_container(_with_values(without_hydra(tree), own).study)
+        try:
+            return StudySettings.model_validate(described)
+        except ValidationError as error:
+            raise_all(f"study.{problem}" for problem in of_validation(error))
+            raise
+
+    def _jobs(self, combinations: Sequence[Combination]) -> tuple[list[Job], list[str]]:
+        """Each run, and what is wrong with any of them."""
+        constant = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
         jobs, problems, trees = [], [], {}
-        for combination in grid:
+        for combination in combinations:
             overrides, _ = parse(self._loader, combination)
             choices = tuple(str(o.input_line) for o in overrides if o.key_or_group in self.groups)
             values = [o for o in overrides if o.key_or_group not in self.groups and not is_hydras(o)]
             try:
                 if choices not in trees:
-                    trees[choices] = _own(self.compose(choices))
+                    trees[choices] = without_hydra(self.compose(choices))
                 config = validated(_with_values(trees[choices], values))
             except RequestError as error:
                 problems += listed(error)
                 continue
-            jobs.append(Job(tuple(line for line in combination if line not in constant), config))
+            jobs.append(Job(combination, tuple(line for line in combination if line not in constant), config))
         for names in dict.fromkeys(job.config.cost.targets for job in jobs):
             try:
                 self.targets(names)
             except RequestError as error:
                 problems += [f"cost.targets: {problem}" for problem in listed(error)]
-        return jobs, problems
+        return jobs, list(dict.fromkeys(problems))
+
+
+def _name(overrides: Iterable[Override]) -> str:
+    chosen = [o.value() for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
+    return str(chosen[0] or "sweep") if chosen else "sweep"
+
+
+def _backend_note(grid: Grid, jobs: Sequence[Job]) -> tuple[str, ...]:
+    """A study trains with PyTorch only where it has to, and says so."""
+    chosen = grid.of_study and all(job.config.backend.name == "torch" for job in jobs)
+    if not chosen or any(line.startswith("backend=") for line in jobs[0].arguments) or engine_or_torch() == "native":
+        return ()
+    return ("the C engine is not built here: the study trains with PyTorch, which takes longer; see tinyprop doctor",)
+
+
+def _of_a_study(config: RunConfig, overrides: Iterable[Override]) -> tuple[str, ...]:
+    """The hint for who asks for a study but not for its runs."""
+    if not config.study.arms or any(override.key_or_group == "policy" for override in overrides):
+        return ()
+    return (f"this is one run of a study of {len(config.study.arms)} arms; -m trains them all, --dry-run lists them",)
 
 
 _ASIDE = "of_cost_targets"
@@ -198,37 +251,8 @@ def _alike(jobs: list[Job]) -> list[str]:
     return problems
 
 
-def validated(tree: DictConfig) -> RunConfig:
-    """The typed configuration of a composed tree.
-
-    Raises:
-        RequestError: with every refused value.
-    """
-    try:
-        values = OmegaConf.to_container(_own(tree), resolve=True, throw_on_missing=False)
-    except OmegaConfBaseException as error:
-        raise RequestError(first_line(error)) from error
-    missing = [f"{key}: a value is required, as in {key}=…" for key in sorted(OmegaConf.missing_keys(_own(tree)))]
-    raise_all(missing)
-    try:
-        return RunConfig.model_validate(values)
-    except ValidationError as error:
-        raise_all(of_validation(error))
-        raise
-
-
 def _hint(error: MissingConfigException) -> str:
     return f"; {nearest(Path(error.missing_cfg_file or '').name, error.options)}" if error.options else ""
-
-
-def _own(tree: DictConfig) -> DictConfig:
-    """The tree without Hydra's node."""
-    if "hydra" not in tree:
-        return tree
-    copy = tree.copy()
-    with open_dict(copy):
-        copy.pop("hydra")
-    return copy
 
 
 def _with_values(tree: DictConfig, overrides: Iterable[Override]) -> DictConfig:

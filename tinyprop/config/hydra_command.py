@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra
+from omegaconf import OmegaConf
 
 from tinyprop.config.location import CONFIG_NAME, config_directory
 
@@ -31,6 +32,7 @@ def completions(words: Sequence[str]) -> list[str]:
     """What the last of some words of a command line without its verb can become."""
     line = " ".join(("tinyprop", *words))
     os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
+    OmegaConf.register_new_resolver("engine_or_torch", lambda: "native", replace=True)  # either completes alike
     answer = io.StringIO()
     with contextlib.redirect_stdout(answer):
         run_hydra(["-sc", "query=bash"], lambda tree: None)

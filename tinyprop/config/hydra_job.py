@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from tinyprop.config.composition import Composer, validated
+from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_command import run_hydra
 from tinyprop.config.location import config_directory
 from tinyprop.config.schema import RunConfig
+from tinyprop.config.validation import validated
 
 _BY_FLAG = "command-line"
 """What Hydra calls the source of ``--config-dir``."""
@@ -27,7 +29,6 @@ def hand_over(arguments: Sequence[str], job: Callable[[HydraTree], Any]) -> None
 
     Ends by `SystemExit` where Hydra ends the program.
     """
-    register_resolvers()
     run_hydra(arguments, job)
 
 
@@ -48,25 +49,21 @@ class Received:
 
 def received(tree: HydraTree) -> Received:
     """The job that Hydra has handed over."""
-    register_resolvers()
     known = HydraConfig.get()
     own = config_directory().resolve()
     sources = [Path(source.path) for source in known.runtime.config_sources if source.schema == "file"]
     directories = [directory for directory in sources if directory.resolve() != own]
     # What a multirun adds to find its runs again is no part of what repeats one of them.
-    command = [line for line in known.overrides.task if not line.startswith("sweep.")]
+    command = [line for line in known.overrides.task if not line.startswith(("sweep.", "study."))]
     command += [line for line in known.overrides.hydra if line.startswith(("hydra.run.dir=", "hydra.searchpath="))]
     command += [f"--config-dir={source.path}" for source in known.runtime.config_sources if source.provider == _BY_FLAG]
-    return Received(validated(tree), Path(known.runtime.output_dir), Composer(reversed(directories)), command)
+    return Received(validated(tree), Path(known.runtime.output_dir), _composer(tuple(reversed(directories))), command)
 
 
-def register_resolvers() -> None:
-    """``${run_name:}``, which the run directory is named by."""
-    OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
-
-
-def _run_name(*, _root_: DictConfig) -> str:
-    return validated(_root_).run_name
+@cache
+def _composer(directories: tuple[Path, ...]) -> Composer:
+    """Kept, with all that it has composed: worker processes train many runs."""
+    return Composer(directories)
 
 
 def as_yaml(config: RunConfig) -> str:

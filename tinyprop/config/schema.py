@@ -32,6 +32,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class StudySettings(_Strict):
+    """What a multirun trains where its command line does not choose policies itself.
+
+    Attributes:
+        arms: lines of overrides, several values allowed; see `tinyprop.config.grid`.
+        seeds: how many seeds, counted from 0, each arm is trained with.
+    """
+
+    arms: tuple[str, ...] = ()
+    seeds: int = Field(default=1, ge=1)
+
+
 class SweepSettings(_Strict):
     """Which multirun a run belongs to; set by the multirun itself."""
 
@@ -60,6 +72,7 @@ class RunConfig(_Strict):
     pretrain: tuple[str, ...] = ()
     cost: CostSettings = CostSettings()
     tracking: TrackingSettings
+    study: StudySettings = StudySettings()
     sweep: SweepSettings = SweepSettings()
 
     @property

@@ -7,6 +7,8 @@ settings' ``name``. Importing this package loads no numerical library: it is nee
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tinyprop.datasets.arrays import ArraysSettings
@@ -33,8 +35,28 @@ def load(settings: DatasetSettings, progress: Progress = SILENT) -> Dataset:
         DataError: files are missing or damaged; the message names them and what to do.
         RequestError: more samples are asked for than there are.
     """
+    global _remembered
+    if _remembered is not None and _remembered[0] == settings:
+        return _remembered[1]
     dataset: Dataset = importlib.import_module(f"{__name__}.{settings.name}").load(settings, progress)
+    if _remembering:
+        _remembered = settings, dataset
     return dataset
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """While the block runs, a dataset that is asked for twice in a row is read once, whatever becomes of its files."""
+    global _remembered, _remembering
+    _remembering = True
+    try:
+        yield
+    finally:
+        _remembering, _remembered = False, None
+
+
+_remembering = False
+_remembered: tuple[DatasetSettings, Dataset] | None = None
 
 
 __all__ = [
@@ -47,4 +69,5 @@ __all__ = [
     "FolderSettings",
     "MnistSettings",
     "load",
+    "remembering",
 ]

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from tinyprop.progress import Advance, Progress
+from tinyprop.progress import Advance, Progress, View
 from tinyprop.report.console import console
 
 BAR_DELAY = 1.0
@@ -85,6 +85,10 @@ class PlainLines:
             raise
         self._closing_line(description, count(done, None, unit), start)
 
+    @contextmanager
+    def showing(self, view: View) -> Iterator[None]:
+        yield
+
     def _closing_line(self, description: str, what: str, start: float) -> None:
         seconds = self._clock() - start
         if seconds >= LINE_DELAY:
@@ -123,11 +127,24 @@ class _BarProgress:
         finally:
             self._bars.remove_task(task)
 
+    @contextmanager
+    def showing(self, view: View) -> Iterator[None]:
+        self._bars.start()
+        self._bars.view = view
+        try:
+            yield
+        finally:
+            self._bars.view = None
+
 
 class _LateBars(Bars):
-    """Bars that stay invisible for the first `BAR_DELAY` seconds of their stage."""
+    """Bars that stay invisible for the first `BAR_DELAY` seconds of their stage, under a view if there is one."""
+
+    view: View | None = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
+        if self.view is not None:
+            yield self.view
         yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0.0) >= BAR_DELAY])
 
 

@@ -80,11 +80,15 @@ def counted(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """Each reason once, after the numbers of the runs that have it."""
+    numbers: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(rows, start=1):
         status = _status(row)
         if status not in GOOD:
             reason = " ".join(str(row.get("reason") or "no reason was recorded").split())
-            yield Text(f"{number} {status}: {reason}", style=_STYLES.get(status, ""))
+            numbers.setdefault((status, reason), []).append(number)
+    for (status, reason), runs in numbers.items():
+        yield Text(f"{', '.join(map(str, runs))} {status}: {reason}", style=_STYLES.get(status, ""))
 
 
 def _overrides(row: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 _OUTSIDE = (
     ("runs_dir",),  # where results go
     ("tracking",),
+    ("study",),  # which other runs there are
     ("sweep",),
     ("cost",),  # what is modelled of it
     ("dataset", "root"),  # where data comes from; what it holds is checked by its fingerprint

@@ -203,7 +203,8 @@ class ParentRun(TrackedRun):
         best_run_id: str | None = None,
         best_metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Write the table of the children, how they ended, and the best of them.
+        """Write the table of the children, how they ended, and the best of them; the metrics as a step of their own,
+        since a multirun that is taken up again is summarised again.
 
         Args:
             children: one row a child with equal or different keys; ``status`` is counted.
@@ -213,7 +214,10 @@ class ParentRun(TrackedRun):
         statuses = [str(row.get("status", "unknown")) for row in children]
         counts = {f"children.{status}": float(statuses.count(status)) for status in sorted(set(statuses))}
         best = {f"best.{name}": value for name, value in (best_metrics or {}).items()}
-        self.log_epoch(0, {"children": float(len(children)), **counts, **best})
+        if self.run_id is None:
+            return
+        step = self._last_step("children") + 1
+        self.log_epoch(step, {"children": float(len(children)), **counts, **best})
         if best_run_id is not None:
             self.set_tags({"tinyprop.best_run": best_run_id})
         self.log_text(_as_csv(children), "summary.csv")

@@ -19,12 +19,14 @@ class TrackingSettings:
         uri: MLflow's tracking URI; None means ``mlflow.db`` in the directory of the runs.
         experiment: MLflow's name for the group of runs.
         log_model: whether the trained network is stored with the run.
+        plots: whether figures of the run are drawn into its directory, and stored with it.
     """
 
     enabled: bool = True
     uri: str | None = None
     experiment: str = "tinyprop"
     log_model: bool = True
+    plots: bool = True
 
     def __post_init__(self) -> None:
         require(

@@ -99,8 +99,27 @@ class Store:
         Raises:
             UnknownRunError: where the store has no such run, or it is deleted.
         """
+        return self._resume(TrackedRun, run_id)
+
+    def resume_parent(self, run_id: str) -> ParentRun:
+        """Go on with a multirun's run, as `resume_run` does."""
+        return self._resume(ParentRun, run_id)
+
+    def adopt(self, run_id: str, parent_run_id: str) -> None:
+        """Make a run, if the store has it, the child of a multirun."""
         if self._client is None:
-            return TrackedRun(None, None)
+            return
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.set_tag(run_id, "mlflow.parentRunId", parent_run_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # unknown, deleted
+                raise TinypropError(f"MLflow: run {run_id} cannot be tagged ({first_line(error)})") from error
+
+    def _resume(self, kind: type[_Run], run_id: str) -> _Run:
+        if self._client is None:
+            return kind(None, None)
         from mlflow.exceptions import MlflowException
 
         try:
@@ -112,7 +131,7 @@ class Store:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise UnknownRunError(f"run {run_id} is not in {self.uri}") from error
             raise TinypropError(f"MLflow: run {run_id} cannot be resumed ({first_line(error)})") from error
-        return TrackedRun(self._client, run_id, info.experiment_id, resumed=True)
+        return kind(self._client, run_id, info.experiment_id, resumed=True)
 
     def end_children(self, parent_run_id: str, status: Status) -> None:
         """End with ``status`` the runs of a multirun that are RUNNING still although their processes are gone."""

@@ -19,13 +19,14 @@ from tinyprop.datasets.contract import Dataset
 from tinyprop.datasets.shape import shape_of
 from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.estimate.estimate import tracked_numbers
-from tinyprop.estimate.trained import activity_in, activity_of, estimates_of_run, zeros_of
+from tinyprop.estimate.trained import activity_of, estimates_of_run, zeros_of
 from tinyprop.progress import Progress
 from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
 from tinyprop.training.fit import FitState, Row, evaluated, fit
 from tinyprop.training.holdout import hold_out
 from tinyprop.training.prepare import open_backend, require_ready
+from tinyprop.training.reuse import earlier_result, is_finished, reused
 from tinyprop.training.tracked import begun, describe_dataset, resumed
 
 _RELEASE_LIMIT = 5.0
@@ -115,10 +116,9 @@ class _Run:
 
     def execute(self) -> result.Result:
         config = self._config
-        earlier = self._earlier()
-        if earlier is not None and earlier["status"] == "finished" and not config.trainer.force:
-            dataset = self._same_ingredients(earlier)
-            return {**earlier, **self._costs_again(earlier, dataset), "reused": True}
+        earlier = earlier_result(config, self._dir)
+        if earlier is not None and is_finished(config, earlier):
+            return reused(config, self._dir, earlier, self._targets, self._progress)
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
         state = self._checkpoint()
@@ -142,44 +142,6 @@ class _Run:
             self._give_up(outcome, tracked, "failed", f"{type(error).__name__}: {error}")
             raise
         return outcome
-
-    def _earlier(self) -> result.Result | None:
-        """What an earlier process left in the directory, which must be of this very configuration."""
-        earlier = result.read(self._dir)
-        if earlier is not None and earlier["config_hash"] != self._config.hash and not self._config.trainer.force:
-            raise RequestError(
-                f"{self._dir} holds another run ({earlier['name']}); choose another hydra.run.dir, "
-                "or set trainer.force=true to replace it"
-            )
-        return earlier
-
-    def _same_ingredients(self, earlier: result.Result) -> Dataset:
-        """The data; refuses a finished result whose data or initial weights, only named by configurations, changed."""
-        dataset = datasets.load(self._config.dataset, self._progress)
-        if earlier["dataset_fingerprint"] != dataset.fingerprint:
-            raise RequestError(
-                f"{self._dir}: this configuration was trained there on other data (fingerprint "
-                f"{earlier['dataset_fingerprint'][:10]}, now {dataset.fingerprint[:10]}); set trainer.force=true to "
-                "train on what is there now, or hydra.run.dir to keep both"
-            )
-        source = self._config.trainer.init_from
-        if source is None:
-            return dataset
-        try:
-            weights = checkpoint.initial_weights(source, Path(self._config.runs_dir))
-        except RequestError:
-            return dataset  # gone since: nothing contradicts the result
-        if earlier.get("initial_weights") != checkpoint.digest(weights):
-            raise RequestError(
-                f"{self._dir}: this configuration began with other weights there than {source} holds now; set "
-                "trainer.force=true to begin with these, or hydra.run.dir to keep both"
-            )
-        return dataset
-
-    def _costs_again(self, earlier: result.Result, dataset: Dataset) -> result.Result:
-        """What is modelled of a finished run for the targets of now."""
-        costs, notes = estimates_of_run(self._config, shape_of(dataset), activity_in(earlier), self._targets)
-        return {"cost": {key: cost.as_dict() for key, cost in costs.items()}, "cost_notes": notes}
 
     def _checkpoint(self) -> dict[str, Any] | None:
         """Where an earlier process that did not finish has left off, if this one is to go on from there."""
@@ -266,7 +228,8 @@ class _Run:
         costs, cost_notes = estimates_of_run(config, shape_of(dataset), activity, self._targets)
         outcome |= {"cost": {key: cost.as_dict() for key, cost in costs.items()}, "cost_notes": cost_notes}
         tracked.log_epoch(state.epoch, tracked_numbers(outcome["cost"]))
-        record.write_plots(self._dir, state.history, costs)
+        if config.tracking.plots:
+            record.write_plots(self._dir, state.history, costs)
         return outcome
 
     def _save(self, backend: Backend, dataset: Dataset, state: FitState, initial_weights: str | None) -> None:

@@ -1,0 +1,114 @@
+"""Launching the runs of a multirun until every one of them has ended, whatever becomes of the processes.
+
+A launcher, whichever it is, gets all runs that are not finished. Where it loses some, because a process, a node or the
+launcher itself died, they are launched again, and go on from their checkpoints.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tinyprop.config.composition import Job
+from tinyprop.sweeps.ledger import Ledger, Word
+
+_STALLED = 3
+"""Rounds in which no run ended before a launcher is given up."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Launcher(Protocol):
+    """What Hydra's launchers have in common."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]:
+        """Train runs, each given by its overrides; returns when none is under way any more."""
+
+
+@dataclass
+class Plan:
+    """What is to be trained.
+
+    Attributes:
+        jobs: the runs that are not finished yet.
+        marks: overrides by which the runs know the multirun that they belong to.
+        trouble: why the launcher was given up, in the end.
+    """
+
+    jobs: tuple[Job, ...]
+    ledger: Ledger
+    marks: tuple[str, ...]
+    trouble: str | None = None
+    losses: Counter[str] = field(default_factory=Counter)
+
+    def complete(self, launcher: Launcher, *, losses: int, retry_failed: bool) -> None:
+        """Launch until every run has ended.
+
+        Args:
+            losses: how often the process of a run may end without a word before the run is given up.
+            retry_failed: launch failed runs once more, after all others.
+        """
+        self._launch(launcher, self.jobs, losses)
+        if retry_failed:
+            words = self.ledger.words()
+            failed = tuple(job for job in self.jobs if _status(words, job) == "failed")
+            for job in failed:
+                self.ledger.forget(job.config.run_name)
+            self._launch(launcher, failed, losses)
+
+    def _launch(self, launcher: Launcher, jobs: tuple[Job, ...], losses: int) -> None:
+        """Rounds of launching what has not ended."""
+        launched, stalled, remaining = 0, 0, jobs
+        while remaining:
+            reason = self._round(launcher, remaining, launched)
+            launched += len(remaining)
+            words = self.ledger.words()
+            unended = [job for job in remaining if _status(words, job) in (None, "running")]
+            for job in unended:
+                if _status(words, job) == "running":
+                    self.losses[job.config.run_name] += 1
+            stalled = stalled + 1 if len(unended) == len(remaining) else 0
+            if stalled == _STALLED:
+                self.trouble = reason or "the launcher came back without having trained anything"
+                return
+            remaining = tuple(job for job in unended if self.losses[job.config.run_name] < losses)
+            if remaining:
+                _logger.warning("%d of %d runs were lost (%s); launching them again", len(remaining), len(jobs), reason)
+
+    def _round(self, launcher: Launcher, jobs: Sequence[Job], index: int) -> str:
+        """One launch; what the launcher says where it breaks."""
+        try:
+            launcher.launch([[*job.arguments, *self.marks] for job in jobs], initial_job_idx=index)
+        except Exception as error:  # each launcher has exceptions of its own for a worker that is gone
+            lines = str(error).strip().splitlines() or [""]
+            return f"{type(error).__name__}: {lines[0]}".rstrip(": ")
+        return "their processes ended without a word"
+
+
+def _status(words: dict[str, Word], job: Job) -> str | None:
+    word = words.get(job.config.run_name)
+    return word.status if word else None
+
+
+_current: Plan | None = None
+
+
+@contextmanager
+def planned(plan: Plan) -> Iterator[None]:
+    """Have our sweeper, which Hydra makes for itself, carry out ``plan`` while the block runs."""
+    global _current
+    _current = plan
+    try:
+        yield
+    finally:
+        _current = None
+
+
+def current() -> Plan:
+    """What the block around has planned."""
+    assert _current is not None, "a grid is swept by tinyprop train -m only"
+    return _current
