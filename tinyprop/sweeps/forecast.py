@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from numpy.typing import NDArray
+
 from tinyprop import datasets
+from tinyprop.backends.contract import Backend
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
 from tinyprop.errors import TinypropError
@@ -90,12 +93,16 @@ def _rate(config: RunConfig, dataset: Dataset) -> float:
     backend, _ = open_backend(config, dataset, None)
     x = dataset.train.x
     target = x if dataset.task == "reconstruction" else dataset.train.y
-    batch = min(config.trainer.batch_size, len(x))
-    count, spent = 0, 0.0
-    while spent < _MOMENT and count < len(x):
-        order = np.arange(count, min(len(x), max(batch, 2 * count)), dtype=np.int64)
-        begin = time.perf_counter()
-        backend.train_epoch(0, config.optimizer.lr, x, target, order, lambda amount: None)
-        spent, trained = time.perf_counter() - begin, len(order)
-        count += trained
-    return spent / trained
+    samples = min(config.trainer.batch_size, len(x))
+    _seconds(backend, x, target, samples)  # the first call prepares the data
+    spent = _seconds(backend, x, target, samples)
+    while spent < _MOMENT and samples < len(x):
+        samples = min(2 * samples, len(x))
+        spent = _seconds(backend, x, target, samples)
+    return spent / samples
+
+
+def _seconds(backend: Backend, x: NDArray[np.float32], target: NDArray[Any], samples: int) -> float:
+    begin = time.perf_counter()
+    backend.train_epoch(0, 0.0, x, target, np.arange(samples), lambda amount: None)
+    return time.perf_counter() - begin
