@@ -14,6 +14,9 @@ from omegaconf import OmegaConf
 
 from tinyprop.config.location import CONFIG_NAME, config_directory
 
+HYDRA_VERSION = "1.3"
+"""Whose defaults hold; among them that a job stays in the working directory."""
+
 
 def run_hydra(arguments: Sequence[str], job: Callable[[Any], Any]) -> None:
     """Run it: runs, multiruns, --cfg, --info, completion.
@@ -23,7 +26,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Any], Any]) -> None:
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:
-        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=CONFIG_NAME)(job)()
+        hydra.main(version_base=HYDRA_VERSION, config_path=str(config_directory()), config_name=CONFIG_NAME)(job)()
     finally:
         sys.argv = before
 

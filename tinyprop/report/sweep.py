@@ -88,7 +88,18 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
             reason = " ".join(str(row.get("reason") or "no reason was recorded").split())
             numbers.setdefault((status, reason), []).append(number)
     for (status, reason), runs in numbers.items():
-        yield Text(f"{', '.join(map(str, runs))} {status}: {reason}", style=_STYLES.get(status, ""))
+        yield Text(f"{_ranges(runs)} {status}: {reason}", style=_STYLES.get(status, ""))
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, neighbours drawn together: ``1, 3–45``."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][-1] == number - 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("–".join(map(str, part)) for part in parts)
 
 
 def _overrides(row: Mapping[str, Any]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hydra import version
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+from tinyprop.config.hydra_command import HYDRA_VERSION
 
 Shared = tuple[HydraContext, DictConfig, TaskFunction]
 """Hydra's context, the multirun's configuration, and what trains a run."""
@@ -17,6 +20,7 @@ def train(shared: Shared, task: tuple[int, list[str]]) -> None:
     context, config, function = shared
     index, overrides = task
     setup_globals()
+    version.setbase(HYDRA_VERSION)
     Plugins.instance()  # whose options the configuration may name
     composed = context.config_loader.load_sweep_config(config, overrides)
     with open_dict(composed):
