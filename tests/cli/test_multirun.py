@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tinyprop.cli import jobs, multirun
+from tinyprop.cli import account, jobs, multirun
 from tinyprop.config.composition import Composer
 from tinyprop.config.schema import RunConfig
+from tinyprop.sweeps.ledger import Ledger, Word
+from tinyprop.sweeps.rounds import Plan
 from tinyprop.tracking import open_store
 from tinyprop.training import record, result
 
 from .conftest import SMALL, finished, mlflow_rows, start
 
 UNTRACKED = "tracking.enabled=false"
+HERE = "hydra/launcher=basic"
+"""In this process, where tests can reach in."""
 FAILING = ("optimizer=sgd", "optimizer.lr=0.01,1e30")
 """The second of the two diverges."""
 
@@ -30,14 +34,14 @@ def sweep(tinyprop):
     """A function from overrides to exit status and the printed JSON object of a multirun without tracking."""
 
     def run(*overrides: str) -> tuple[int, dict]:
-        status, out, _ = tinyprop("train", "-m", "--json", *SMALL, UNTRACKED, *overrides)
+        status, out, _ = tinyprop("train", "-m", "--json", *SMALL, HERE, UNTRACKED, *overrides)
         return status, json.loads(out)
 
     return run
 
 
 def test_a_sweep_over_policies_is_a_parent_with_children(tinyprop, empty_database):
-    command = ("train", "-m", *SMALL, "policy=dense,static,adaptive", "tracking.log_model=false")
+    command = ("train", "-m", *SMALL, HERE, "policy=dense,static,adaptive", "tracking.log_model=false")
     status, out, _ = tinyprop(*command)
     assert status == 0
     assert "3 runs: 3 done" in out
@@ -49,7 +53,7 @@ def test_a_sweep_over_policies_is_a_parent_with_children(tinyprop, empty_databas
 
     parent, *children = mlflow_rows(empty_database)
     assert (parent["status"], parent["parent"]) == ("FINISHED", None)
-    assert parent["name"].startswith("sweep ")
+    assert parent["name"].split()[0] == "sweep"
     assert "tinyprop train --multirun dataset=digits" in parent["tags"]["tinyprop.command"]
     assert [child["tags"]["tinyprop.policy"] for child in children] == ["dense", "static", "adaptive"]
     assert {(child["status"], child["parent"]) for child in children} == {("FINISHED", parent["id"])}
@@ -67,7 +71,10 @@ def test_a_sweep_over_policies_is_a_parent_with_children(tinyprop, empty_databas
 
     status, out, _ = tinyprop(*command)
     assert (status, "3 runs: 3 reused" in out) == (0, True)
-    assert len(mlflow_rows(empty_database)) == 5, "a second parent, and no child trained twice"
+    (again, *same), _ = mlflow_rows(empty_database), None
+    assert [child["id"] for child in same] == [child["id"] for child in children], "no child trained twice"
+    assert (again["id"], again["status"]) == (parent["id"], "FINISHED")
+    assert again["metrics"]["children.reused"] == 3
 
 
 def test_paired_runs_differ_in_their_policy_only(sweep):
@@ -84,12 +91,11 @@ def test_paired_runs_differ_in_their_policy_only(sweep):
 
 
 def test_a_failed_run_neither_stops_the_others_nor_hides(tinyprop, empty_database):
-    status, out, err = tinyprop("train", "-m", *SMALL, *FAILING, "seed=1,2", "tracking.log_model=false")
+    status, out, err = tinyprop("train", "-m", *SMALL, HERE, *FAILING, "seed=1,2", "tracking.log_model=false")
     assert status == 1
     assert "4 runs: 2 done, 2 failed" in out
     flat = " ".join(out.split())
-    assert "3 failed: training diverged: the" in flat
-    assert "4 failed: training diverged" in flat
+    assert "3 failed: training diverged: the" in flat or "3–4 failed: training diverged" in flat
     assert "Traceback" not in out + err
     parent, *children = mlflow_rows(empty_database)
     assert parent["status"] == "FAILED"
@@ -121,7 +127,7 @@ def test_ctrl_c_ends_a_sweep_with_an_account_of_it(tinyprop, empty_database, mon
         return whole(config, *arguments, **options)
 
     monkeypatch.setattr(jobs, "execute", interrupted)
-    status, out, _ = tinyprop("train", "-m", *SMALL, "seed=0,1,2", "tracking.log_model=false")
+    status, out, _ = tinyprop("train", "-m", *SMALL, HERE, "seed=0,1,2", "tracking.log_model=false")
     assert status == 130
     assert "3 runs: 1 done, 1 killed, 1 missing" in out
     assert "2 killed: interrupted" in out
@@ -131,21 +137,21 @@ def test_ctrl_c_ends_a_sweep_with_an_account_of_it(tinyprop, empty_database, mon
 
 
 def test_a_sweep_without_any_result_still_has_a_table(tinyprop, workplace):
-    status, out, _ = tinyprop("train", "-m", *SMALL, UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
+    status, out, _ = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
     assert status == 1
     assert "accuracy" in out
     assert "2 runs: 2 failed" in out
 
 
 def test_a_multirun_of_one_is_a_table_of_one(tinyprop, workplace):
-    status, out, _ = tinyprop("train", "-m", *SMALL, UNTRACKED, "seed=3")
+    status, out, _ = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, "seed=3")
     assert status == 0
     assert "seed=3" in out
     assert "1 run: 1 done" in out
 
 
 def test_a_wrong_value_anywhere_stops_a_sweep_before_it_begins(tinyprop, workplace):
-    status, out, err = tinyprop("train", "-m", *SMALL, "trainer.batch_size=1,2,0", "policy=dense,sttic")
+    status, out, err = tinyprop("train", "-m", *SMALL, HERE, "trainer.batch_size=1,2,0", "policy=dense,sttic")
     assert (status, out) == (2, "")
     assert "policy=sttic: no such option; did you mean static?" in err
     assert "trainer.batch_size: 0 is under 1" in err
@@ -153,19 +159,13 @@ def test_a_wrong_value_anywhere_stops_a_sweep_before_it_begins(tinyprop, workpla
 
 
 def test_an_auc_is_shown_where_there_is_no_accuracy():
-    runs = {name: {"status": "done", "reason": None, "result": found} for name, found in AUC_RUNS.items()}
-    request = type("R", (), {"jobs": ()})()
-    settings = Composer().run_config([UNTRACKED]).tracking
-    parent = open_store(settings, Path("unused")).start_parent("p")
-    account = multirun._account(request, runs, parent, interrupted=False, trouble=None)
-    assert account.metric == "test_auc"
-    assert [row["accuracy"] for row in account.rows] == [0.7, 0.8]
-
-
-AUC_RUNS = {
-    "one": {"metrics": {"test_auc": 0.7}, "run_id": None},
-    "two": {"metrics": {"test_auc": 0.8}, "run_id": None},
-}
+    found = [
+        account.Outcome(name, [name], "done", None, {"metrics": {"test_auc": auc}, "run_id": None})
+        for name, auc in (("one", 0.7), ("two", 0.8))
+    ]
+    ended = account.account(found, None, interrupted=False, complete=True)
+    assert (ended.metric, ended.exit_status) == ("test_auc", 0)
+    assert [row["accuracy"] for row in ended.rows] == [0.7, 0.8]
 
 
 @pytest.mark.slow
@@ -178,14 +178,14 @@ def test_joblib_trains_two_at_once(tmp_path, empty_database):
     assert [(child["status"], child["parent"]) for child in children] == [("FINISHED", parent["id"])] * 2
 
 
-def test_a_worker_that_dies_is_accounted_for(tinyprop, empty_database, monkeypatch):
-    """As joblib leaves it when the system kills a worker: a run under way, the rest not begun, Hydra's exit."""
+def test_runs_that_a_launcher_leaves_behind_are_accounted_for(tinyprop, empty_database, monkeypatch):
+    """A run under way, the other not begun, and Hydra's exit."""
 
     def launcher(arguments, job):
         overrides = [argument for argument in arguments if not argument.startswith("--")]
-        config = Composer().run_config([*overrides[:-3], "seed=0", *overrides[-2:]])
+        config = Composer().run_config([line for line in overrides if not line.startswith("seed=")])
         run_dir = Path("runs", config.run_name).absolute()
-        jobs._leave_word(config, jobs.Ended(config.run_name, "running", run_dir=str(run_dir)))
+        Ledger("runs", config.sweep.id).leave(Word(config.run_name, "running", str(run_dir)))
         run_dir.mkdir()
         store = open_store(config.tracking, Path("runs"))
         child = store.start_run(config.run_name, parent_run_id=config.sweep.parent_run_id)
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_is_accounted_for(tinyprop, empty_database, monkeypat
         raise SystemExit(1)
 
     monkeypatch.setattr(multirun, "hand_over", launcher)
-    status, out, _ = tinyprop("train", "-m", *SMALL, "tracking.log_model=false", "seed=0,1")
+    status, out, _ = tinyprop("train", "-m", *SMALL, HERE, "tracking.log_model=false", "seed=0,1")
     assert status == 1
     assert "1 failed: its process ended without a word" in out
     assert "2 missing: the launcher ended with status 1" in out
@@ -209,10 +209,13 @@ def test_a_word_of_a_run_under_way_is_completed_by_the_parent(tmp_path):
     run_dir = tmp_path / config.run_name
     run_dir.mkdir()
     result.write(run_dir, result.header(config, run_dir))
-    word = {"name": config.run_name, "status": "running", "reason": None, "result": {}, "run_dir": str(run_dir)}
-    multirun._conclude(word, interrupted=True)
-    assert (word["status"], word["reason"], word["result"]["status"]) == ("killed", "interrupted", "killed")
-    assert result.read(run_dir)["error"] == "interrupted"
+    ledger = Ledger(tmp_path, "sweep")
+    ledger.directory.mkdir(parents=True)
+    ledger.leave(Word(config.run_name, "running", str(run_dir)))
+    multirun._conclude(ledger, Plan((), ledger, ()), interrupted=True)
+    word = ledger.words()[config.run_name]
+    assert (word.status, word.reason) == ("killed", "interrupted")
+    assert (result.read(run_dir)["status"], result.read(run_dir)["error"]) == ("killed", "interrupted")
 
 
 def test_results_are_in_the_directories_that_hydra_is_told(sweep, workplace):
@@ -222,6 +225,6 @@ def test_results_are_in_the_directories_that_hydra_is_told(sweep, workplace):
 
 @pytest.mark.parametrize("sweep", ["seed=0,0", "runs_dir=here,there", "trainer.force=true,false"])
 def test_runs_that_are_alike_are_refused_because_one_would_be_reported_as_the_other(tinyprop, workplace, sweep):
-    status, out, err = tinyprop("train", "-m", *SMALL, sweep)
+    status, out, err = tinyprop("train", "-m", *SMALL, HERE, sweep)
     assert (status, out) == (2, "")
     assert "the same run as" in err

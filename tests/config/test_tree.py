@@ -35,7 +35,7 @@ def command_of(path) -> list[str]:
 
 def test_the_tree_has_every_group_and_nothing_else(composer):
     assert set(composer.groups) == GROUPS
-    assert {path.parent.name for path in FILES} == GROUPS | {config_directory().name}
+    assert {path.parent.name for path in FILES} == GROUPS | {"launcher", "sweeper", config_directory().name}
 
 
 def test_the_tree_is_found_without_an_installed_copy():
