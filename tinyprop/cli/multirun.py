@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from tinyprop import datasets
-from tinyprop.cli import INTERRUPTED, jobs
+from tinyprop.cli import jobs
 from tinyprop.cli.account import Account, Outcome, account, close, outcome
 from tinyprop.config.composition import Composer, Job, Request
 from tinyprop.config.hydra_job import hand_over
@@ -136,9 +136,7 @@ def _begin_ledger(
             store.adopt(found["run_id"], parent.run_id)
 
 
-def _train(
-    plan: Plan, request: Request, hydra_arguments: list[str], progress: Progress
-) -> tuple[bool, str | None]:
+def _train(plan: Plan, request: Request, hydra_arguments: list[str], progress: Progress) -> tuple[bool, str | None]:
     """Whether the user interrupted it, and what broke."""
     with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress):
         try:

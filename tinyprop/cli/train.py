@@ -153,7 +153,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "-m", "--multirun", action="store_true", help="train every combination of comma-separated values"
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs, where each stands, and how long it takes")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list the runs, where each stands, and how long it takes"
+    )
     parser.add_argument("--force", action="store_true", help="train anew what is finished (trainer.force=true)")
     parser.add_argument("--retry-failed", action="store_true", help="with -m: launch failed runs once more")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

@@ -62,7 +62,9 @@ def study_grid(
     set_by_arms = {override.key_or_group for arm in arms for override in arm}
     replaced = sorted(set_by_arms & set(given) & groups.keys())
     if not study.arms or replaced:
-        note = f"{replaced[0]}=… on the command line replaces the {len(study.arms)} arms of the study" if replaced else ""
+        note = (
+            f"{replaced[0]}=… on the command line replaces the {len(study.arms)} arms of the study" if replaced else ""
+        )
         return Grid(tuple(product(loader, lines)), notes=(note,) if note else ()), []
     problems += [
         f"{key}: the study's arms set it themselves; give {key.split('.')[0]}=… too to replace them, or study.arms=[…]"
@@ -95,5 +97,7 @@ def _choices(lines: Iterable[str], groups: Mapping[str, list[str]]) -> list[str]
 
 
 def _seed_by_seed(combinations: Iterable[Combination]) -> list[Combination]:
-    seed: Callable[[Combination], int] = lambda lines: next(int(x[5:]) for x in reversed(lines) if x.startswith("seed="))
+    seed: Callable[[Combination], int] = lambda lines: next(
+        int(x[5:]) for x in reversed(lines) if x.startswith("seed=")
+    )
     return sorted(combinations, key=seed)

@@ -21,7 +21,9 @@ def validated(tree: DictConfig) -> RunConfig:
         values = OmegaConf.to_container(without_hydra(tree), resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
         raise RequestError(first_line(error)) from error
-    missing = [f"{key}: a value is required, as in {key}=…" for key in sorted(OmegaConf.missing_keys(without_hydra(tree)))]
+    missing = [
+        f"{key}: a value is required, as in {key}=…" for key in sorted(OmegaConf.missing_keys(without_hydra(tree)))
+    ]
     raise_all(missing)
     try:
         return RunConfig.model_validate(values)

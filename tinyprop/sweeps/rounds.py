@@ -17,7 +17,7 @@ from tinyprop.config.composition import Job
 from tinyprop.sweeps.ledger import Ledger, Word
 
 _STALLED = 3
-"""Rounds in which no run ended before a launcher is given up."""
+"""Rounds in a row in which no run began before a launcher is given up."""
 
 _logger = logging.getLogger(__name__)
 
@@ -67,17 +67,25 @@ class Plan:
             reason = self._round(launcher, remaining, launched)
             launched += len(remaining)
             words = self.ledger.words()
-            unended = [job for job in remaining if _status(words, job) in (None, "running")]
-            for job in unended:
-                if _status(words, job) == "running":
-                    self.losses[job.config.run_name] += 1
-            stalled = stalled + 1 if len(unended) == len(remaining) else 0
+            stalled = stalled + 1 if all(_status(words, job) is None for job in remaining) else 0
             if stalled == _STALLED:
-                self.trouble = reason or "the launcher came back without having trained anything"
+                self.trouble = reason
                 return
-            remaining = tuple(job for job in unended if self.losses[job.config.run_name] < losses)
+            remaining = tuple(self._lost(remaining, words, losses))
             if remaining:
                 _logger.warning("%d of %d runs were lost (%s); launching them again", len(remaining), len(jobs), reason)
+
+    def _lost(self, jobs: Sequence[Job], words: dict[str, Word], losses: int) -> Iterator[Job]:
+        """Runs to launch again: those that were not begun, and those under way, unless they were lost too often."""
+        for job in jobs:
+            name = job.config.run_name
+            if _status(words, job) == "running":
+                self.losses[name] += 1
+                if self.losses[name] < losses:
+                    self.ledger.forget(name)
+                    yield job
+            elif _status(words, job) is None:
+                yield job
 
     def _round(self, launcher: Launcher, jobs: Sequence[Job], index: int) -> str:
         """One launch; what the launcher says where it breaks."""
@@ -86,7 +94,7 @@ class Plan:
         except Exception as error:  # each launcher has exceptions of its own for a worker that is gone
             lines = str(error).strip().splitlines() or [""]
             return f"{type(error).__name__}: {lines[0]}".rstrip(": ")
-        return "their processes ended without a word"
+        return "the launcher came back without them"
 
 
 def _status(words: dict[str, Word], job: Job) -> str | None:
