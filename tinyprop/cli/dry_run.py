@@ -1,4 +1,4 @@
-"""``tinyprop train -m --dry-run``: the runs of a multirun, where each stands, and how long what is missing would take."""
+"""``tinyprop train -m --dry-run``: the runs of a multirun, where each stands, and how long what is missing takes."""
 
 from __future__ import annotations
 

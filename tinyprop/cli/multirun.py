@@ -1,7 +1,7 @@
 """A multirun: its parent in MLflow, its runs wherever Hydra's launcher puts them, and the account of how each ended.
 
-What is trained decides who a multirun is. The same command again finds its ledger, its parent and its finished runs, and
-trains what is missing; so does a command for more seeds or arms with the runs that both have.
+What is trained decides who a multirun is. The same command again finds its ledger, its parent and its finished runs,
+and trains what is missing; so does a command for more seeds or arms with the runs that both have.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The runs of a multirun, as override strings: every combination of a command line's values, or the arms of a study.
 
 A study is written down in the configuration, under ``study``: arms, each a line of overrides such as
-``policy=static policy.ratio=0.1,0.33``, and how many seeds each arm is trained with. Arms are no product of one another:
-a dense arm has no ratio.
+``policy=static policy.ratio=0.1,0.33``, and how many seeds each arm is trained with. Arms are no product of one
+another: a dense arm has no ratio.
 """
 
 from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -62,10 +62,8 @@ def study_grid(
     set_by_arms = {override.key_or_group for arm in arms for override in arm}
     replaced = sorted(set_by_arms & set(given) & groups.keys())
     if not study.arms or replaced:
-        note = (
-            f"{replaced[0]}=… on the command line replaces the {len(study.arms)} arms of the study" if replaced else ""
-        )
-        return Grid(tuple(product(loader, lines)), notes=(note,) if note else ()), []
+        notes = [f"{key}=… on the command line replaces the {len(study.arms)} arms of the study" for key in replaced]
+        return Grid(tuple(product(loader, lines)), notes=tuple(notes)), []
     problems += [
         f"{key}: the study's arms set it themselves; give {key.split('.')[0]}=… too to replace them, or study.arms=[…]"
         for key in sorted(set_by_arms & set(given))
@@ -93,11 +91,11 @@ def _arms(
 
 def _choices(lines: Iterable[str], groups: Mapping[str, list[str]]) -> list[str]:
     """What a command line chooses of the groups, as far as it is no sweep."""
-    return [line for line in lines if (key := line.partition("=")[0]) in groups and "," not in line]
+    return [line for line in lines if line.partition("=")[0] in groups and "," not in line]
 
 
 def _seed_by_seed(combinations: Iterable[Combination]) -> list[Combination]:
-    seed: Callable[[Combination], int] = lambda lines: next(
-        int(x[5:]) for x in reversed(lines) if x.startswith("seed=")
-    )
+    def seed(lines: Combination) -> int:
+        return next(int(line.removeprefix("seed=")) for line in reversed(lines) if line.startswith("seed="))
+
     return sorted(combinations, key=seed)
