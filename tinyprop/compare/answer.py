@@ -150,11 +150,16 @@ class FamilyComparison:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What was asked, and the answer, family by family; ``excluded`` are the runs that take no part, and why."""
+    """What was asked, and the answer, family by family; ``excluded`` are the runs that take no part, and why.
+
+    Attributes:
+        remarks: what a reader must know of how runs were read.
+    """
 
     question: Question
     families: Sequence[FamilyComparison]
     excluded: Sequence[Excluded]
+    remarks: Sequence[str] = ()
 
     @property
     def run_count(self) -> int:

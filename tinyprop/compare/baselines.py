@@ -1,10 +1,11 @@
 """What a policy must beat: the strongest that a fixed ratio reaches for no more cost.
 
-Adaptive policies end up at a cost of their own, between the ratios that were tried. Between two fixed ratios the baseline
-is the straight line. That is no assumption on how accuracy follows the ratio: whoever draws one of the two by lot, once a
-training, has exactly that cost and that accuracy on average. A fixed ratio that costs less and scores better than the line
-is the baseline instead, and so is one with the output layer in the other state. Whichever is best on average is the one to
-beat; that it is chosen on the same runs makes it look slightly better than it is, never worse.
+Adaptive policies end up at a cost of their own, between the ratios that were tried. Between two fixed ratios the
+baseline is the straight line. That is no assumption on how accuracy follows the ratio: whoever draws one of the two
+by lot, once a training, has exactly that cost and that accuracy on average. A fixed ratio that costs less and scores
+better than the line is the baseline instead, and so is one with the output layer in the other state. Whichever is
+best on average is the one to beat; that it is chosen on the same runs makes it look slightly better than it is, never
+worse.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -48,7 +49,15 @@ def compare(runs: Sequence[Run], question: Question | None = None) -> Comparison
     if not compared:
         raise RequestError(f"no run can be compared: {excluded[0].what}: {excluded[0].reason}")
     _require_meant(question, wanted, compared)
-    return Comparison(question, compared, excluded)
+    return Comparison(question, compared, excluded, _remarks(runs))
+
+
+def _remarks(runs: Sequence[Run]) -> list[str]:
+    counts = Counter(run.remark for run in runs if run.remark)
+    if not counts:
+        return []
+    first, others = next(iter(counts)), sum(counts.values()) - 1
+    return [first + (f" So it is with {others} other runs." if others else "")]
 
 
 def _selectors(question: Question) -> dict[str, Selector]:

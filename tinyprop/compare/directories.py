@@ -51,7 +51,8 @@ def read_directory(path: Path) -> Run:
     rows = read_rows(_text(path / _METRICS)) if status == "finished" and (path / _METRICS).exists() else []
     if status == "finished" and not config:
         raise DataError(f"{path / _CONFIG}: is missing, so nothing says what was run; train this run again")
-    return Run(str(outcome["name"]), str(path), status, reason, config, outcome, rows)
+    recorded = (path / result.FILE_NAME).stat().st_mtime
+    return Run(str(outcome["name"]), str(path), status, reason, config, outcome, rows, recorded=recorded)
 
 
 def is_run(path: Path) -> bool:

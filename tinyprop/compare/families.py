@@ -152,10 +152,10 @@ def _unusable(run: Run) -> str | None:
     return None
 
 
-def _preference(run: Run) -> tuple[bool, bool, str]:
-    """Of runs that are the same: with a test score every epoch, from a directory, in any fixed order."""
+def _preference(run: Run) -> tuple[bool, float, str]:
+    """Of runs that are the same that with a test score every epoch is taken, then the latest."""
     every_epoch = bool(run.config.get("trainer", {}).get("test_every_epoch"))
-    return every_epoch, not run.place.startswith("mlflow:"), run.place
+    return every_epoch, run.recorded, run.place
 
 
 def _dataset(run: Run) -> str:

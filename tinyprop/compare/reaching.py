@@ -11,8 +11,8 @@ from tinyprop.compare.reach import CurvePoint, Reached, curve, first_reached, sp
 from tinyprop.compare.statistics import Mean, mean_with_interval, ratio_of_means
 
 MARGIN = 0.01
-"""How far under the baseline's mean a score may be to count as reached, where no threshold is given: the 1 % of accuracy
-that the TinyProp paper allows."""
+"""How far under the baseline's mean a score may be to count as reached, where no threshold is given: the 1 % that the
+TinyProp paper allows."""
 _Curves = Mapping[int, list[CurvePoint]]
 
 

@@ -21,6 +21,8 @@ class Run:
         config: the resolved configuration as nested JSON values; empty where it is not known.
         result: the content of ``result.json``.
         epochs: the rows of ``metrics.csv``, gaps left out.
+        recorded: when, in seconds since 1970; of runs that are the same the latest counts.
+        remark: what a reader must know of how it was read.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
     epochs: Sequence[Mapping[str, float]] = ()
+    recorded: float = 0.0
+    remark: str | None = None
 
     @property
     def seed(self) -> int | None:

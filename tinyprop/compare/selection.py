@@ -67,7 +67,7 @@ def only_policies(selector: Selector, option: str) -> Selector:
     if others:
         raise RequestError(
             f"{option} {selector.text}: {others[0]} is no key of policies, and runs that differ in anything else are "
-            f"never paired; --where {others[0].removesuffix('.name')}={selector.wanted[others[0]]} leaves out the others"
+            f"never paired; --where {others[0].removesuffix('.name')}={selector.wanted[others[0]]} picks some"
         )
     return selector
 
