@@ -58,6 +58,7 @@ class Paired:
     Attributes:
         label: of the configuration.
         reference: label of what it is compared with.
+        parts: labels of the configurations that the reference is made of, and the share of each.
         difference: of scores.
         cost_ratio: its cost over the reference's, mean over mean; None where a cost is not known.
         costs_more: whether the reference costs more, because no fixed ratio is as cheap.
@@ -66,6 +67,7 @@ class Paired:
 
     label: str
     reference: str
+    parts: tuple[tuple[str, float], ...]
     difference: Difference
     cost_ratio: float | None
     costs_more: bool = False

@@ -29,16 +29,21 @@ class Baseline:
     """A score to compare with, seed by seed.
 
     Attributes:
-        label: of the configurations that it is made of.
+        parts: labels of the configurations that it is made of, and the share of each.
         cost: its mean cost.
         scores: by seed.
         costs_more: whether no fixed ratio is as cheap, so that the cheapest, which costs more, stands here.
     """
 
-    label: str
+    parts: tuple[tuple[str, float], ...]
     cost: float
     scores: Mapping[int, float]
     costs_more: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its parts, with their shares where there are two."""
+        return " + ".join(label if share == 1 else f"{round(100 * share)} % {label}" for label, share in self.parts)
 
     def mean_over(self, seeds: Collection[int]) -> float:
         """The mean score over those of these seeds that it has."""
@@ -68,7 +73,7 @@ def strongest_fixed(
     usable = [each for each in candidates if each.scores.keys() & seeds]
     if not usable:
         dearer = [each for each in cheapest if each.scores.keys() & seeds]
-        usable = [Baseline(each.label, each.cost, each.scores, costs_more=True) for each in dearer]
+        usable = [Baseline(each.parts, each.cost, each.scores, costs_more=True) for each in dearer]
     sign = 1 if score.higher_is_better else -1
     return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None), absent
 
@@ -81,7 +86,7 @@ def _points(groups: Sequence[Group], output: str, score: Quantity, cost: Quantit
         if spent is not None and (group.name == "dense" or _is_fixed(group, output, score, cost)):
             scores = group.values(score)
             if scores:
-                found.append(Baseline(group.label, spent, scores))
+                found.append(Baseline(((group.label, 1.0),), spent, scores))
     return sorted(found, key=lambda point: point.cost)
 
 
@@ -94,7 +99,7 @@ def _at_most(points: Sequence[Baseline], spent: float) -> list[Baseline]:
             seeds = below.scores.keys() & above.scores.keys()
             if share > 0 and seeds:
                 scores = {seed: (1 - share) * below.scores[seed] + share * above.scores[seed] for seed in seeds}
-                found.append(Baseline(f"{below.label} and {above.label} at {share:.0%}", spent, scores))
+                found.append(Baseline(((below.label, 1 - share), (above.label, share)), spent, scores))
     return found
 
 

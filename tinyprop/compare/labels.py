@@ -65,9 +65,9 @@ def _label(policy: Keys, telling: Sequence[str], *, with_output: bool) -> str:
     head = [name]
     for key, form in _ALWAYS.items():
         if key in policy:
-            head.append(form.format(policy[key]))
+            head.append(form.format(_number(policy[key])))
     if any(key in telling for key in _BOUNDS):
-        head.append("–".join(policy.get(key, ABSENT) for key in _BOUNDS))
+        head.append("–".join(_number(policy.get(key, ABSENT)) for key in _BOUNDS))
     said = {"name", _OUTPUT, *_ALWAYS, *_BOUNDS}
     parts = [" ".join(head), *(_assignment(policy, key) for key in telling if key not in said)]
     if with_output and output_layer(policy) is not None:
@@ -76,5 +76,10 @@ def _label(policy: Keys, telling: Sequence[str], *, with_output: bool) -> str:
 
 
 def _assignment(keys: Mapping[str, str], key: str) -> str:
-    value = keys.get(key, ABSENT)
+    value = _number(keys.get(key, ABSENT))
     return f"{_SYMBOLS[key]} {value}" if key in _SYMBOLS else f"{key}={value}"
+
+
+def _number(text: str) -> str:
+    """A number as short as it can be said: ``1`` for ``1.0``."""
+    return text.removesuffix(".0")

@@ -34,7 +34,7 @@ def against(kind: str, groups: Sequence[Group], selector: Selector, score: Quant
     rows = [
         _paired(
             group,
-            Baseline(reference.label, _mean(reference, cost) or 0.0, reference.values(score)),
+            Baseline(((reference.label, 1.0),), _mean(reference, cost) or 0.0, reference.values(score)),
             reference,
             score,
             cost,
@@ -82,6 +82,7 @@ def _paired(group: Group, baseline: Baseline, reference: Group | None, score: Qu
     return Paired(
         group.label,
         baseline.label,
+        baseline.parts,
         paired_difference(ours, theirs),
         None if spent is None or not baseline.cost else spent / baseline.cost,
         baseline.costs_more,
