@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,38 @@ def is_run(path: Path) -> bool:
 def runs_in(directory: Path) -> list[Path]:
     """The run directories that lie in a directory."""
     return sorted(path for path in directory.iterdir() if path.is_dir() and is_run(path)) if directory.is_dir() else []
+
+
+def find_directories(places: Sequence[str], runs_dir: Path) -> tuple[list[Path], list[Path]]:
+    """The run directories that a user means: those that are named, and those that were found in or by what is named.
+
+    Args:
+        places: run directories, names of some in ``runs_dir``, directories that hold some, or patterns with ``*``.
+
+    Raises:
+        RequestError: one of them is, holds and matches no run.
+    """
+    named: list[Path] = []
+    others: list[Path] = []
+    for place in places:
+        directory = next((path for path in (Path(place), runs_dir / place) if path.is_dir()), None)
+        if directory is not None and is_run(directory):
+            named.append(directory)
+        elif directory is not None:
+            inside = runs_in(directory)
+            if not inside:
+                raise RequestError(f"{place}: is no run directory and holds none; tinyprop train makes some in ./runs")
+            others += inside
+        elif any(character in place for character in "*?["):
+            matched = [Path(path) for path in sorted(glob(place)) if is_run(Path(path))]
+            if not matched:
+                raise RequestError(f"{place}: matches no run directory")
+            others += matched
+        else:
+            known = [path.name for path in runs_in(runs_dir)]
+            hint = nearest(place, known) if known else f"there are no runs in {runs_dir}; tinyprop train makes some"
+            raise RequestError(f"{place}: no such run directory, neither here nor in {runs_dir}; {hint}")
+    return named, [path for path in others if path not in named]
 
 
 def study_directories(name: str, runs_dir: Path) -> list[Path]:

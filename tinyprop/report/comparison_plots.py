@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentF
 from tinyprop.compare.answer import FamilyComparison, GroupSummary, PairedTable, ReachRow
 from tinyprop.compare.quantities import Quantity
 from tinyprop.compare.statistics import Mean
+from tinyprop.report.comparison_sheets import mean_text
 from tinyprop.report.plots import COLOURS
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "*", "d", "8", "H")
@@ -27,6 +29,8 @@ _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++", "oo", "||", "--", "**")
 _ROW = 0.34
 """Inches that a row of names takes."""
+_OFF = 0.2
+"""Shares that lie further than this under the best are shown at the edge, so that the others can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def score_against_cost(each: FamilyComparison) -> Figure:
     lines = -(-len(each.costs) // columns)
     figure = _figure(9.2, 1.0 + 2.7 * lines + 0.19 * -(-len(each.groups) // 2), each)
     panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    floor = _floor(each)
     for axis, cost in zip(panels.flat, each.costs, strict=False):
         front = sorted(
             (summary.means[cost.key].mean, summary.means[each.score.key].mean)
@@ -85,17 +90,24 @@ def score_against_cost(each: FamilyComparison) -> Figure:
         )
         axis.plot(*zip(*front, strict=True), color="0.35", linewidth=1, linestyle="-", zorder=1)
         for summary in each.groups:
-            if {cost.key, each.score.key} <= summary.means.keys():
-                _point(axis, summary.means[cost.key], summary.means[each.score.key], style[summary.group.label])
+            if not {cost.key, each.score.key} <= summary.means.keys():
+                continue
+            spent, reached = summary.means[cost.key], summary.means[each.score.key]
+            if floor is None or reached.mean >= floor:
+                _point(axis, spent, reached, style[summary.group.label])
+            else:
+                _below(axis, spent, style[summary.group.label])
         axis.set_xlabel(_named(cost, each))
         _format(axis.xaxis, cost)
         _plain(axis)
     for axis in panels[:, 0]:
         axis.set_ylabel(each.score.title)
         _format(axis.yaxis, each.score)
+    if floor is not None:
+        panels[0, 0].set_ylim(bottom=floor)
     for axis in list(panels.flat)[len(each.costs) :]:
         axis.set_visible(False)
-    handles = [_handle(style[summary.group.label], summary.group.label) for summary in each.groups]
+    handles = [_handle(style[summary.group.label], _with_score(each, summary, floor)) for summary in each.groups]
     handles.append(Line2D([], [], color="0.35", linewidth=1, label="Pareto front"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
@@ -104,8 +116,8 @@ def score_against_cost(each: FamilyComparison) -> Figure:
 def paired_differences(each: FamilyComparison) -> Figure:
     """Differences with their intervals, one panel for each thing that is compared with."""
     tables = [table for table in each.tables if table.rows]
-    heights = [len(table.rows) + 1.2 for table in tables]
-    figure = _figure(8.2, 0.6 + _ROW * 1.25 * sum(heights), each)
+    heights = [len(table.rows) * (1.6 if table.kind == "strongest" else 1) + 1.2 for table in tables]
+    figure = _figure(8.2, 0.6 + _ROW * sum(heights), each)
     panels = figure.subplots(len(tables), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     style = styles(each.groups)
     for axis, table in zip(panels, tables, strict=True):
@@ -131,7 +143,7 @@ def learning_curves(each: FamilyComparison) -> Figure:
                 drawn = style[group.label]
                 axis.plot(
                     work, score, label=group.label, color=drawn.colour, linestyle=drawn.line, linewidth=1.3,
-                    marker=drawn.marker, markersize=5, markevery=max(1, length // 8),
+                    marker=drawn.marker, markersize=5, markevery=max(1, length // 6),
                     markerfacecolor="white" if drawn.hollow else drawn.colour,
                 )  # fmt: skip
         if each.reach.threshold is not None:
@@ -164,15 +176,28 @@ def work_to_reach(each: FamilyComparison) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(5))
         _plain(axis)
     panels[0].set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    for axis in panels:
+        axis.grid(visible=False, axis="y")
     return figure
 
 
 def _forest(axis: Axes, table: PairedTable, each: FamilyComparison, style: dict[str, Style]) -> None:
     scale = 100 if each.score.kind == "share" else 1
+    means = [row.difference.mean for row in table.rows if row.difference.mean is not None]
+    off = -_OFF if scale == 100 and any(mean >= -_OFF for mean in means) else None
     for place, row in enumerate(table.rows):
         found, drawn = row.difference, style[row.label]
         if found.mean is None:
+            continue
+        if off is not None and found.mean < off:
+            axis.annotate(
+                f"◄ {scale * found.mean:+.1f}".replace("-", "−"),
+                (0.01, place),
+                xycoords=axis.get_yaxis_transform(),
+                va="center",
+                fontsize=8,
+            )
             continue
         reach = None
         if found.low is not None and found.high is not None:
@@ -181,13 +206,30 @@ def _forest(axis: Axes, table: PairedTable, each: FamilyComparison, style: dict[
             [scale * found.mean], [place], xerr=reach, fmt=drawn.marker, color=drawn.colour, markersize=7, capsize=3,
             markerfacecolor="white" if drawn.hollow else drawn.colour,
         )  # fmt: skip
-    names = [row.label if table.kind != "strongest" else f"{row.label}\nagainst {row.reference}" for row in table.rows]
+    names = [row.label for row in table.rows]
+    if table.kind == "strongest":
+        names = [f"{row.label}\n{fill(f'against {row.reference}', 44)}" for row in table.rows]
     axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.axvline(0, color="0", linewidth=0.8)
-    axis.set_title(f"{each.score.title} {table.title}", fontsize=9, loc="left")
+    axis.set_title(f"{each.score.title} {table.title}", fontsize=9, loc="right")
     axis.set_xlabel("difference" + (" in points" if scale == 100 else ""), fontsize=8)
     _plain(axis)
+
+
+def _floor(each: FamilyComparison) -> float | None:
+    """Where the panels end below, if some shares lie so far under the best that the others would be one to the eye."""
+    scores = [summary.means[each.score.key].mean for summary in each.groups if each.score.key in summary.means]
+    if each.score.kind != "share" or max(scores) - min(scores) <= _OFF:
+        return None
+    near = [score for score in scores if score >= max(scores) - _OFF]
+    return min(near) - 0.6 * (max(near) - min(near)) - 0.02
+
+
+def _with_score(each: FamilyComparison, summary: GroupSummary, floor: float | None) -> str:
+    mean = summary.means.get(each.score.key)
+    below = mean is not None and floor is not None and mean.mean < floor
+    return f"{summary.group.label} (below: {mean_text(each.score, mean)})" if below else summary.group.label
 
 
 def _bar(axis: Axes, place: int, row: ReachRow, mean: Mean | None, style: Style) -> None:
@@ -210,6 +252,18 @@ def _point(axis: Axes, cost: Mean, score: Mean, style: Style) -> None:
         [cost.mean], [score.mean], xerr=cost.half_width, yerr=score.half_width, fmt=style.marker, color=style.colour,
         markerfacecolor="white" if style.hollow else style.colour, markeredgecolor="0.1", markeredgewidth=0.8,
         markersize=7, capsize=2, linewidth=0.9, zorder=3,
+    )  # fmt: skip
+
+
+def _below(axis: Axes, cost: Mean, style: Style) -> None:
+    """A configuration whose score lies under the panel: its marker at the edge, with an arrow down."""
+    axis.plot(
+        [cost.mean], [0.06], transform=axis.get_xaxis_transform(), linestyle="none", marker=style.marker, markersize=7,
+        color=style.colour, markerfacecolor="white" if style.hollow else style.colour, markeredgecolor="0.1",
+    )  # fmt: skip
+    axis.annotate(
+        "", (cost.mean, 0.0), (cost.mean, 0.06), xycoords=axis.get_xaxis_transform(),
+        arrowprops={"arrowstyle": "-|>", "color": "0.1", "linewidth": 0.9, "shrinkA": 4, "shrinkB": 0},
     )  # fmt: skip
 
 

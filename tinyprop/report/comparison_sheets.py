@@ -107,8 +107,8 @@ def mean_text(quantity: Quantity, mean: Mean | None, *, interval: bool = True, w
     unit = "" if unit == " %" and not with_unit else unit
     if mean.half_width is None or not interval or mean.half_width == 0:
         return f"{value}{unit}"
-    half = mean.half_width * scale
-    return f"{value} ± {half:.{digits}f}{unit}"
+    half = f"{mean.half_width * scale:.{digits}f}"
+    return f"{value} ± {half}{unit}" if float(half) else f"{value}{unit}"
 
 
 def _configurations(each: FamilyComparison, *, brief: bool) -> Sheet:
@@ -257,11 +257,12 @@ def _scaled(quantity: Quantity, value: float) -> tuple[str, float, str, int]:
     if quantity.kind == "ratio":
         return f"{100 * value:.1f}", 100, " %", 1
     if quantity.kind == "seconds":
-        return significant(value), 1, " s", 2
+        text = significant(value)
+        return text, 1, " s", len(text.partition(".")[2])
     if quantity.kind in ("cycles", "energy"):
         text, _, unit = (scaled(value) if quantity.kind == "cycles" else energy(value)).partition(" ")
         scale = float(text.replace(",", "")) / value if value else 1
-        return text, scale, f" {unit}".rstrip(), len(text.partition(".")[2]) + 1
+        return text, scale, f" {unit}".rstrip(), len(text.partition(".")[2])
     return f"{value:.4f}", 1, "", 4
 
 
