@@ -12,7 +12,7 @@ from tinyprop.compare.answer import FamilyComparison, GroupSummary, PairedTable
 from tinyprop.compare.quantities import Quantity
 from tinyprop.compare.run import Run
 from tinyprop.compare.statistics import Mean
-from tinyprop.report.comparison_plots import Style, styles
+from tinyprop.report.comparison_plots import Style, floor_of, styles
 from tinyprop.report.comparison_sheets import difference_cell, mean_text, verdict
 
 Trace = dict[str, Any]
@@ -32,11 +32,13 @@ class Chart:
     Attributes:
         description: what it shows, for who cannot see it.
         choices: name, traces and layout of each state that a reader can choose.
+        note: what a reader must know of it.
     """
 
     title: str
     description: str
     choices: list[tuple[str, list[Trace], dict[str, Any]]]
+    note: str | None = None
 
 
 def charts(each: FamilyComparison) -> list[Chart]:
@@ -53,6 +55,8 @@ def charts(each: FamilyComparison) -> list[Chart]:
 def _score_against_cost(each: FamilyComparison) -> Chart:
     choices = []
     style = styles(each.groups)
+    floor = floor_of(each)
+    top = None if floor is None else [_shown(each.score, floor), _shown(each.score, _highest(each))]
     for cost in each.costs:
         traces: list[Trace] = []
         for summary in each.groups:
@@ -71,7 +75,7 @@ def _score_against_cost(each: FamilyComparison) -> Chart:
         )  # fmt: skip
         layout = {
             "xaxis": {"title": {"text": _axis(cost, each)}},
-            "yaxis": {"title": {"text": _axis(each.score, each)}},
+            "yaxis": {"title": {"text": _axis(each.score, each)}, **({} if top is None else {"range": top})},
             "legend": {},
             "hovermode": "closest",
         }
@@ -81,7 +85,20 @@ def _score_against_cost(each: FamilyComparison) -> Chart:
         f"Mean {each.score.title} of every configuration against its cost, with intervals, and every run as a faint "
         "point. The numbers are in the first table below.",
         choices,
+        None if floor is None else _beneath(each, floor),
     )
+
+
+def _highest(each: FamilyComparison) -> float:
+    values = [value for summary in each.groups for value in summary.group.values(each.score).values()]
+    highs = [mean.high or 0.0 for summary in each.groups if (mean := summary.means.get(each.score.key))]
+    return max(values + highs) + 0.01
+
+
+def _beneath(each: FamilyComparison, floor: float) -> str:
+    means = [(summary.group.label, summary.means.get(each.score.key)) for summary in each.groups]
+    beneath = [f"{label} ({mean_text(each.score, mean)})" for label, mean in means if mean and mean.mean < floor]
+    return f"Beneath what is shown: {'; '.join(beneath)}. A double click shows everything."
 
 
 def _runs_and_mean(each: FamilyComparison, cost: Quantity, summary: GroupSummary, style: Style) -> list[Trace]:

@@ -100,6 +100,8 @@ def _chart(name: str, chart: Chart) -> Iterator[str]:
         yield "</fieldset>"
     kind = "chart" if len(chart.choices) > 1 else "chart forest"
     yield f'<div class="{kind}" id="{name}" role="img" aria-label="{escape(chart.description)}"></div>'
+    if chart.note:
+        yield f'<p class="quiet">{escape(chart.note)}</p>'
     yield "</div>"
 
 
@@ -121,7 +123,8 @@ def _heading(column: Column) -> str:
 
 def _cell(cell: Cell, column: Column) -> str:
     value = "" if cell.value is None else f' data-value="{cell.value!r}"'
-    kind = _number(column) or (f' class="{cell.text}"' if cell.text in _MARKED else "")
+    label = ' class="label"' if column.heading == "configuration" else ""
+    kind = _number(column) or (f' class="{cell.text}"' if cell.text in _MARKED else label)
     return f"<td{kind}{value}>{escape(cell.text)}</td>"
 
 

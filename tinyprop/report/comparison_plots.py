@@ -74,6 +74,15 @@ def styles(groups: Sequence[GroupSummary]) -> dict[str, Style]:
     return found
 
 
+def floor_of(each: FamilyComparison) -> float | None:
+    """Where the panels end below, if some shares lie so far under the best that the others would be one to the eye."""
+    scores = [summary.means[each.score.key].mean for summary in each.groups if each.score.key in summary.means]
+    if each.score.kind != "share" or max(scores) - min(scores) <= _OFF:
+        return None
+    near = [score for score in scores if score >= max(scores) - _OFF]
+    return min(near) - 0.6 * (max(near) - min(near)) - 0.02
+
+
 def score_against_cost(each: FamilyComparison) -> Figure:
     """The score against every cost, one panel each: means, intervals both ways, and the Pareto front as a line."""
     style = styles(each.groups)
@@ -81,7 +90,7 @@ def score_against_cost(each: FamilyComparison) -> Figure:
     lines = -(-len(each.costs) // columns)
     figure = _figure(9.2, 1.0 + 2.7 * lines + 0.19 * -(-len(each.groups) // 2), each)
     panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
-    floor = _floor(each)
+    floor = floor_of(each)
     for axis, cost in zip(panels.flat, each.costs, strict=False):
         front = sorted(
             (summary.means[cost.key].mean, summary.means[each.score.key].mean)
@@ -215,15 +224,6 @@ def _forest(axis: Axes, table: PairedTable, each: FamilyComparison, style: dict[
     axis.set_title(f"{each.score.title} {table.title}", fontsize=9, loc="right")
     axis.set_xlabel("difference" + (" in points" if scale == 100 else ""), fontsize=8)
     _plain(axis)
-
-
-def _floor(each: FamilyComparison) -> float | None:
-    """Where the panels end below, if some shares lie so far under the best that the others would be one to the eye."""
-    scores = [summary.means[each.score.key].mean for summary in each.groups if each.score.key in summary.means]
-    if each.score.kind != "share" or max(scores) - min(scores) <= _OFF:
-        return None
-    near = [score for score in scores if score >= max(scores) - _OFF]
-    return min(near) - 0.6 * (max(near) - min(near)) - 0.02
 
 
 def _with_score(each: FamilyComparison, summary: GroupSummary, floor: float | None) -> str:

@@ -1,6 +1,11 @@
 "use strict";
 
 const charts = JSON.parse(document.getElementById("charts").textContent);
+const CONTROLS = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], // nothing that leaves the page
+};
 const narrow = () => window.innerWidth < 640;
 
 function colour(name) {
@@ -9,7 +14,7 @@ function colour(name) {
 
 /** Colours of the page and room for its width; Plotly knows neither of them. */
 function dressed(layout) {
-  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--quiet"), linecolor: colour("--quiet"), automargin: true };
+  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--quiet"), linecolor: colour("--quiet"), automargin: true, exponentformat: "SI" };
   const wide = layout.legend && !narrow();
   return {
     ...layout,
@@ -18,9 +23,10 @@ function dressed(layout) {
     font: { color: colour("--ink"), size: 13 },
     xaxis: { ...axis, ...layout.xaxis },
     yaxis: { ...axis, ...layout.yaxis },
-    legend: wide ? layout.legend : { orientation: "h", y: -0.25, font: { size: 11 } },
+    legend: wide ? layout.legend : { orientation: "h", yref: "container", y: 0, yanchor: "bottom", font: { size: 11 } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--quiet"), activecolor: colour("--ink") },
     hoverlabel: { bgcolor: colour("--band"), bordercolor: colour("--quiet"), font: { color: colour("--ink") } },
-    margin: { l: 50, r: 15, t: 15, b: 50, ...layout.margin },
+    margin: { l: 50, r: 15, t: 35, b: 50, ...layout.margin },
   };
 }
 
@@ -36,7 +42,7 @@ function draw(place) {
   const chart = charts[place.id];
   const chosen = place.parentElement.querySelector(`input[name="${place.id}"]:checked`);
   const shown = chart.choices[chosen ? Number(chosen.value) : 0];
-  Plotly.react(place, painted(shown.data), dressed(shown.layout), { responsive: true, displaylogo: false });
+  Plotly.react(place, painted(shown.data), dressed(shown.layout), CONTROLS);
 }
 
 function drawAll() {
