@@ -135,9 +135,12 @@ def _find_missing(family: Family, failed: Sequence[Run]) -> None:
 
 def _not_finished(run: Run, families: Sequence[Family]) -> Excluded:
     groups = [group for family in families if _belongs(run, family) for group in family.groups]
-    known = [group.label for group in groups if policy_of(run.config) == group.policy]
-    what = f"{known[0]}, seed {run.seed}" if known else run.name
-    return Excluded(what, run.place, run.status, run.reason or "no reason was recorded")
+    known = [group for group in groups if policy_of(run.config) == group.policy]
+    what = f"{known[0].label}, seed {run.seed}" if known else run.name
+    reason = run.reason or "no reason was recorded"
+    if known and run.seed in known[0].runs:
+        reason += "; another attempt at it finished and is compared"
+    return Excluded(what, run.place, run.status, reason)
 
 
 def _belongs(run: Run, family: Family) -> bool:

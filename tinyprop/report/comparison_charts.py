@@ -203,8 +203,13 @@ def _differences(each: FamilyComparison, table: PairedTable) -> Chart:
         )  # fmt: skip
     layout = {
         "xaxis": {"title": {"text": "difference" + (" in points" if scale == 100 else "")}, "zeroline": True},
-        "yaxis": {"type": "category"},
-        "height": 110 + 42 * len(table.rows),
+        "yaxis": {
+            "type": "category",
+            "tickvals": [row.label for row in table.rows],
+            "ticktext": [escape(row.label).replace(", ", ",<br>") for row in table.rows],
+            "tickfont": {"size": 11},
+        },
+        "height": 120 + 48 * len(table.rows),
     }
     return Chart(
         f"{each.score.title} {table.title}",
