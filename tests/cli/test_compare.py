@@ -52,7 +52,7 @@ def without_places(content):
     """A comparison without where runs were read from."""
     for family in content["families"]:
         for configuration in family["configurations"]:
-            configuration.pop("runs")
+            configuration.pop("runs", None)
     return {**content, "question": {**content["question"], "command": None}, "remarks": None}
 
 

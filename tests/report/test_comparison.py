@@ -125,6 +125,9 @@ class Page(HTMLParser):
         if tag in ("td", "li"):
             self.cells.append("")
 
+    def handle_endtag(self, tag):
+        self._inside = ""
+
     def handle_data(self, text):
         if self._inside == "script":
             kind, before = self.scripts[-1]
