@@ -49,7 +49,6 @@ def run(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     from tinyprop.compare import Question, compare, selection
     from tinyprop.compare.targets import preset_names
-    from tinyprop.report import comparison as report
     from tinyprop.report.comparison_data import as_dict
     from tinyprop.report.comparison_tables import comparison_tables
     from tinyprop.report.console import console
@@ -68,6 +67,8 @@ def run(argv: list[str]) -> int:
     wanted = [selection.parse(text, "--where") for text in arguments.where]
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
+        from tinyprop.report import comparison as report  # matplotlib, which the tables do without
+
         report.require_free(out)
     with console_progress() as progress:
         found = _runs(arguments, progress)

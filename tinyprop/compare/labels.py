@@ -39,6 +39,7 @@ def family_labels(settings: Sequence[Keys], datasets: Sequence[str]) -> list[str
         datasets: each one's dataset as it is to be called.
     """
     telling = differing(list(settings), ignoring=lambda key: key in _SAID or key.startswith("target."))
+    telling = [key for key in telling if not _follows(key, settings)]
     return [
         " · ".join([dataset, *_parts(setting), *(_assignment(setting, key) for key in telling)])
         for setting, dataset in zip(settings, datasets, strict=True)
@@ -46,6 +47,12 @@ def family_labels(settings: Sequence[Keys], datasets: Sequence[str]) -> list[str
 
 
 _SAID = ("dataset.name", "model.name", "model.hidden", "optimizer.name", "trainer.epochs", "trainer.batch_size")
+
+
+def _follows(key: str, settings: Sequence[Keys]) -> bool:
+    """Whether a key differs only because another option of its group was chosen, which has it or has it not."""
+    names = {setting.get(f"{key.partition('.')[0]}.name", ABSENT) for setting in settings}
+    return len(names) > 1 and not key.endswith(".name") and any(key not in setting for setting in settings)
 
 
 def _parts(setting: Keys) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def curve(run: Run, score: Quantity, split: str) -> list[CurvePoint]:
     for row in run.epochs:
         backward += sum(row.get(f"macs.{phase}.kept", 0.0) for phase in _BACKWARD)
         step += sum(row.get(f"macs.{phase}.kept", 0.0) for phase in _STEP)
-        if column in row:
+        if math.isfinite(row.get(column, math.nan)):
             found.append(CurvePoint(int(row["epoch"]), backward, step, row[column]))
     return found
 

@@ -278,10 +278,18 @@ def _plural(count: int, thing: str) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """``0–4`` where they follow each other, else all of them."""
-    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
-        return f"{seeds[0]}–{seeds[-1]}"
-    return ", ".join(map(str, seeds))
+    """Seeds in ascending order, those that follow each other as a range: ``0–4, 7``; of many the first."""
+    ranges: list[list[int]] = []
+    for seed in seeds:
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
+        else:
+            ranges.append([seed])
+    parts = [f"{part[0]}–{part[-1]}" if len(part) > 2 else ", ".join(map(str, part)) for part in ranges]
+    return ", ".join([*parts[:_RANGES], *(["…"] if len(parts) > _RANGES else [])])
+
+
+_RANGES = 8
 
 
 def _p(p: float | None) -> Cell:
