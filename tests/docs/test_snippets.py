@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from tinyprop import cli
-from tinyprop.cli import cost, cost_options, data, doctor, export, train, ui
+from tinyprop.cli import compare, cost, cost_options, data, doctor, export, train, ui
 from tinyprop.config.composition import Composer
 from tinyprop.datasets.subset import Subset
 from tinyprop.errors import InvalidSettings
@@ -84,7 +84,9 @@ def accept(command: str) -> None:
         with contextlib.redirect_stdout(open(os.devnull, "w")):
             assert cli.main([verb, *arguments]) == 0
     else:
-        {"data": data, "export": export, "ui": ui, "doctor": doctor}[verb]._parser().parse_args(arguments)
+        {"compare": compare, "data": data, "export": export, "ui": ui, "doctor": doctor}[verb]._parser().parse_args(
+            arguments
+        )
 
 
 @cache
@@ -121,7 +123,7 @@ def run_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["library.md", "cost.md"])
+@pytest.mark.parametrize("page", ["library.md", "cost.md", "comparing.md"])
 def test_python_of_the_pages_on_libraries_runs(place: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     run_blocks(page, monkeypatch)
 

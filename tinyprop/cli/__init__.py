@@ -12,6 +12,7 @@ from types import FrameType
 
 VERBS = {
     "train": "train one network, or a sweep of them",
+    "compare": "runs side by side: accuracy against cost, with intervals",
     "cost": "what a step costs on microcontrollers, without training",
     "export": "take a trained network to a microcontroller, as a C project",
     "data": "list, download and verify datasets",
@@ -90,4 +91,5 @@ tinyprop VERB --help says more. Examples:
   tinyprop train policy=static policy.ratio=0.1      one experiment
   tinyprop train -m policy=dense,adaptive seed=0,1   a sweep
   tinyprop cost target=stm32f407,rp2040              time, energy and memory
-  tinyprop ui                                        compare the runs"""
+  tinyprop compare                                   runs side by side, with intervals
+  tinyprop ui                                        look at the runs"""

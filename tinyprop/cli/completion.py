@@ -68,6 +68,10 @@ def _answer(line: str) -> None:
         from tinyprop.cli.cost import candidates as of_cost
 
         print("\n".join(of_cost(words[2:]) or _overrides(words[2:])))
+    elif words[1] == "compare":
+        from tinyprop.cli.compare import candidates as of_compare
+
+        print("\n".join(of_compare(words[2:])))
     elif words[1] == "presets":
         from tinyprop.cli.presets import candidates
 

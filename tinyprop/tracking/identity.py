@@ -24,13 +24,18 @@ _OUTSIDE = (
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """Hexadecimal SHA-256 of a configuration, given as nested mappings of JSON values, without paths and procedure."""
-    kept = json.loads(json.dumps(config, sort_keys=True))
+    return hashlib.sha256(json.dumps(deciding(config), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a configuration without paths and procedure: what decides the result."""
+    kept: dict[str, Any] = json.loads(json.dumps(config, sort_keys=True))
     for *path, key in _OUTSIDE:
         node = kept
         for part in path:
             node = node.get(part, {})
         node.pop(key, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return kept
 
 
 def run_name(config: Mapping[str, Any]) -> str:

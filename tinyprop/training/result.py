@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinyprop.config.schema import RunConfig
-from tinyprop.datasets.contract import Dataset
 from tinyprop.errors import DataError
-from tinyprop.training.fit import PHASES, FitState, macs_of
+
+if TYPE_CHECKING:
+    from tinyprop.config.schema import RunConfig
+    from tinyprop.datasets.contract import Dataset
+    from tinyprop.training.fit import FitState
 
 FILE_NAME = "result.json"
 Result = dict[str, Any]
@@ -40,6 +42,8 @@ def outcome(config: RunConfig, dataset: Dataset, state: FitState, metrics: dict[
         metrics: by full name, such as ``test_accuracy``.
         parameters: weights and biases of the network.
     """
+    from tinyprop.training.fit import PHASES, macs_of  # PyTorch, which a reader of results need not wait for
+
     macs = macs_of(state.totals, config.optimizer)
     counts = {phase: getattr(macs, phase) for phase in PHASES}
     return {

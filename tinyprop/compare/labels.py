@@ -1,0 +1,92 @@
+"""Short names for what is compared: what a reader needs to tell configurations apart, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tinyprop.compare.settings import ABSENT, Keys, differing
+
+_ALWAYS = {"ratio": "{}", "k": "k={}"}
+"""What a policy is known by, also where there is one of its kind."""
+_SYMBOLS = {"zeta": "ζ"}
+_OUTPUT = "sparsify_output"
+_BOUNDS = ("s_min", "s_max")
+
+
+def policy_labels(policies: Sequence[Keys]) -> list[str]:
+    """A label for each policy, such as ``static 0.1, output dense``; different policies have different labels.
+
+    What differs among policies of one kind is in their labels. Whether the output layer is sparse is, wherever it
+    differs between any two that could have it so.
+    """
+    outputs = {policy[_OUTPUT] for policy in policies if _OUTPUT in policy}
+    labels = []
+    for policy in policies:
+        kin = [other for other in policies if other.get("name") == policy.get("name")]
+        labels.append(_label(policy, differing(kin), with_output=len(outputs) > 1))
+    return labels
+
+
+def output_layer(policy: Keys) -> str | None:
+    """``sparse`` or ``dense``; None of a policy without the choice, which dense backpropagation is."""
+    return {"true": "sparse", "false": "dense"}.get(policy.get(_OUTPUT, ""))
+
+
+def family_labels(settings: Sequence[Keys], datasets: Sequence[str]) -> list[str]:
+    """A label for each setting: dataset, network, optimizer, length and batch, and what else tells it from the others.
+
+    Args:
+        datasets: each one's dataset as it is to be called.
+    """
+    telling = differing(list(settings), ignoring=lambda key: key in _SAID or key.startswith("target."))
+    telling = [key for key in telling if not _follows(key, settings)]
+    return [
+        " · ".join([dataset, *_parts(setting), *(_assignment(setting, key) for key in telling)])
+        for setting, dataset in zip(settings, datasets, strict=True)
+    ]
+
+
+_SAID = ("dataset.name", "model.name", "model.hidden", "optimizer.name", "trainer.epochs", "trainer.batch_size")
+
+
+def _follows(key: str, settings: Sequence[Keys]) -> bool:
+    """Whether a key differs only because another option of its group was chosen, which has it or has it not."""
+    names = {setting.get(f"{key.partition('.')[0]}.name", ABSENT) for setting in settings}
+    return len(names) > 1 and not key.endswith(".name") and any(key not in setting for setting in settings)
+
+
+def _parts(setting: Keys) -> list[str]:
+    hidden = setting.get("model.hidden", "").strip("[]").replace(",", "-")
+    fine_tuned = setting.get("pretrain", "[]") != "[]" or setting.get("trainer.init_from", "null") != "null"
+    return [
+        setting.get("model.name", "?") + (f" {hidden}" if hidden else ""),
+        setting.get("optimizer.name", "?"),
+        f"{setting.get('trainer.epochs', '?')} epochs",
+        f"batch {setting.get('trainer.batch_size', '?')}",
+        *(["fine-tuning"] if fine_tuned else []),
+    ]
+
+
+def _label(policy: Keys, telling: Sequence[str], *, with_output: bool) -> str:
+    name = policy.get("name", "unknown policy")
+    head = [name]
+    for key, form in _ALWAYS.items():
+        if key in policy:
+            head.append(form.format(_number(policy[key])))
+    if any(key in telling for key in _BOUNDS):
+        head.append("–".join(_number(policy.get(key, ABSENT)) for key in _BOUNDS))
+    said = {"name", _OUTPUT, *_ALWAYS, *_BOUNDS}
+    parts = [" ".join(head), *(_assignment(policy, key) for key in telling if key not in said)]
+    if with_output and output_layer(policy) is not None:
+        parts.append(f"output {output_layer(policy)}")
+    return ", ".join(parts)
+
+
+def _assignment(keys: Mapping[str, str], key: str) -> str:
+    value = _number(keys.get(key, ABSENT))
+    return f"{_SYMBOLS[key]} {value}" if key in _SYMBOLS else f"{key}={value}"
+
+
+def _number(text: str) -> str:
+    """A number as short as it can be said: ``1`` for ``1.0``."""
+    return text.removesuffix(".0")

@@ -1,0 +1,56 @@
+"""A comparison on the terminal, at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinyprop.compare.answer import Comparison
+from tinyprop.report import comparison_sheets
+from tinyprop.report.comparison_sheets import Sheet
+
+_STYLES = {"better": "bold green", "worse": "bold red", "failed": "bold red", "unreadable": "bold red"}
+_LABEL = 18
+"""Columns that a configuration's label has at the least."""
+ROOMY = 140
+"""Columns from which costs are shown with their intervals."""
+
+
+def comparison_tables(comparison: Comparison, width: int) -> RenderableType:
+    """Every family with its tables, then the runs that take no part, then what must be known of all of it.
+
+    Args:
+        width: columns that there are; below `ROOMY` costs have no intervals.
+    """
+    parts: list[RenderableType] = []
+    for each in comparison.families:
+        parts += [Text(comparison_sheets.heading(each), "bold"), Text(comparison_sheets.subheading(each)), Text()]
+        for sheet in comparison_sheets.sheets(each, brief=width < ROOMY):
+            parts += [*_sheet(sheet), Text()]
+    outside = comparison_sheets.excluded(comparison)
+    if outside.rows:
+        parts += [*_sheet(outside), Text()]
+    parts += [Text(note, "dim") for note in comparison_sheets.remarks(comparison)]
+    return Group(*parts)
+
+
+def _sheet(sheet: Sheet) -> Iterator[RenderableType]:
+    yield Text(sheet.title, "bold" if sheet.rows else "")
+    if sheet.rows:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for column in sheet.columns:
+            table.add_column(
+                column.heading,
+                justify="right" if column.numeric else "left",
+                no_wrap=column.numeric,
+                min_width=_LABEL if column.heading.startswith("configuration") else None,
+                overflow="fold",
+            )
+        for row in sheet.rows:
+            table.add_row(*(Text(cell.text, _STYLES.get(cell.text, "")) for cell in row))
+        yield table
+    yield from (Text(note) for note in sheet.notes)
