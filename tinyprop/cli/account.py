@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyprop.cli import INTERRUPTED, jobs
+from tinyprop.compare import Comparison
 from tinyprop.errors import DataError, TinypropError
 from tinyprop.sweeps.ledger import Word
 from tinyprop.tracking import ParentRun, Status
@@ -46,12 +47,18 @@ class Account:
 
     Attributes:
         metric: what tells accuracy: ``test_accuracy``, or ``test_auc`` where no run has that.
+        sweep: the multirun's name, by which its comparison is asked for.
+        comparison: of its runs, where they can be compared.
+        report: the page that shows it.
     """
 
     status: str
     parent_run_id: str | None
     outcomes: list[Outcome]
     metric: str
+    sweep: str = ""
+    comparison: Comparison | None = None
+    report: Path | None = None
 
     @property
     def exit_status(self) -> int:

@@ -18,12 +18,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from tinyprop import datasets
-from tinyprop.cli import jobs
+from tinyprop.cli import jobs, study_report
 from tinyprop.cli.account import Account, Outcome, account, close, outcome
 from tinyprop.config.composition import Composer, Job, Request
 from tinyprop.config.hydra_job import hand_over
 from tinyprop.errors import TinypropError
 from tinyprop.progress import Progress
+from tinyprop.report.comparison import REPORT
 from tinyprop.report.live import SweepView
 from tinyprop.sweeps.ledger import Ledger, Word
 from tinyprop.sweeps.rounds import Plan, planned
@@ -63,6 +64,10 @@ def run_multirun(request: Request, hydra_arguments: list[str], composer: Compose
                 trouble = str(error)
         outcomes = _outcomes(request, ledger, finished, interrupted=interrupted, trouble=trouble or plan.trouble)
         ended = account(outcomes, parent.run_id, interrupted=interrupted, complete=trouble is None)
+        if not interrupted and study_report.is_study(ended):
+            comparison = study_report.write(ended, ledger, parent, progress)
+            page = ledger.directory / study_report.FOLDER / REPORT
+            ended = replace(ended, comparison=comparison, sweep=sweep_id, report=page)
         return close(parent, ended)
 
 

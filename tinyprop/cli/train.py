@@ -124,16 +124,23 @@ def _single(hydra_arguments: list[str], as_json: bool) -> int:
 
 def _multirun(request: Any, hydra_arguments: list[str], composer: Any, as_json: bool) -> int:
     from tinyprop.cli.multirun import run_multirun
+    from tinyprop.report.comparison_tables import headline
     from tinyprop.report.console import console
     from tinyprop.report.progress import console_progress
-    from tinyprop.report.sweep import sweep_table
+    from tinyprop.report.sweep import ending, sweep_table
 
     with console_progress() as progress:
         account = run_multirun(request, hydra_arguments, composer, progress)
     if as_json:
         _print_json({"status": account.status, "run_id": account.parent_run_id, "runs": account.results})
-    else:
+    elif account.comparison is None:
         console().print(sweep_table(account.rows, metric=account.metric))
+    else:
+        screen = console()
+        screen.print(headline(account.comparison, screen.width))
+        screen.print(ending(account.rows))
+        print(f"More: tinyprop compare --study {account.sweep}")
+        print(f"Report: {account.report}")
     return account.exit_status
 
 

@@ -38,6 +38,16 @@ def comparison_tables(comparison: Comparison, width: int) -> RenderableType:
     return Group(*parts)
 
 
+def headline(comparison: Comparison, width: int) -> RenderableType:
+    """Of every family the first table: accuracy and cost of each configuration."""
+    parts: list[RenderableType] = []
+    for each in comparison.families:
+        first = comparison_sheets.sheets(each, brief=width < ROOMY)[0]
+        parts += [Text(comparison_sheets.heading(each), "bold"), Text(comparison_sheets.subheading(each)), Text()]
+        parts += [*_sheet(first), Text()]
+    return Group(*parts)
+
+
 def _sheet(sheet: Sheet) -> Iterator[RenderableType]:
     yield Text(sheet.title, "bold" if sheet.rows else "")
     if sheet.rows:

@@ -40,10 +40,10 @@ class SweepView:
         words = sorted(self._words.values(), key=lambda word: word.since)
         running = [word for word in words if word.status == "running"]
         ended = [word for word in words if word.status not in ("running", "reused")]
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="ellipsis", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(no_wrap=True, width=max(map(len, _ORDER)))
+        table.add_column(overflow="ellipsis", no_wrap=True, ratio=2)
+        table.add_column(justify="right", no_wrap=True, overflow="ellipsis", ratio=1, max_width=40)
         for word in [*ended[-_LATEST:], *running[:_UNDER_WAY]]:
             title = self._titles.get(word.name) or word.name
             table.add_row(Text(word.status, style=_STYLES.get(word.status, "")), Text(title), _said(word))

@@ -58,12 +58,17 @@ def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy"
             *(_board(row) if simulated else ()),
         )
     parts: list[RenderableType] = [Text(f"In every run: {' '.join(common)}")] if common else []
-    parts += [table, *_reasons(rows), Text(counted(rows), style="bold")]
+    parts += [table, ending(rows)]
     if any(row.get("backward_ratio") is not None for row in rows):
         parts.append(Text(f"backward, step: work against dense. {MACS_NOTE}", style="dim"))
     if simulated:
         parts.append(Text("instr.: executed in a training step; fits: the target's SRAM and flash.", style="dim"))
     return Group(*parts)
+
+
+def ending(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Which runs did not succeed and why, and how many ended how."""
+    return Group(*_reasons(rows), Text(counted(rows), style="bold"))
 
 
 def _board(row: Mapping[str, Any]) -> tuple[str, str]:
