@@ -111,7 +111,7 @@ def test_a_baseline_that_is_missing_is_asked_for(tmp_path):
     assert "There is no finished run with policy=dense here." in rows(comparison, "baseline")[1].note
     assert "policy=static policy.sparsify_output=true adds it" in rows(comparison, "strongest")[1].note
     only = compare(runs_of(tmp_path / "b", adaptive(), OURS, 0.2))
-    assert "there is no static baseline" in rows(only, "strongest")[1].note
+    assert "No static runs here: no static baseline." in rows(only, "strongest")[1].note
 
 
 def test_equal_cost_can_be_that_of_other_things(study):

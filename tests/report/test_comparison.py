@@ -17,7 +17,7 @@ from tinyprop.errors import RequestError
 from tinyprop.report import comparison as report
 from tinyprop.report.comparison_page import as_html
 from tinyprop.report.comparison_plots import figures, score_against_cost, styles
-from tinyprop.report.comparison_sheets import mean_text
+from tinyprop.report.comparison_sheets import mean_text, sheets
 from tinyprop.report.comparison_tables import comparison_tables
 from tinyprop.report.comparison_text import as_latex, as_markdown
 
@@ -96,11 +96,22 @@ def test_a_policy_that_loses_is_worse_and_of_losses_too(tmp_path):
     ]
     for metric in ("test_accuracy", "test_loss"):
         text = printed(compare(runs, Question(metric=metric)))
-        assert (
-            "worse" in re.search(r"^2  static 0.1 .*$", text, re.MULTILINE)[0]
-            or "worse" in text.split("against dense")[1]
-        )
+        (row,) = re.findall(r"^2  static 0.1 .*\[.*$", text, re.MULTILINE)
+        assert " worse" in row
         assert "better" not in text.split("against the strongest")[0]
+
+
+def test_nothing_is_credited_while_one_of_the_static_baselines_is_missing(tmp_path):
+    ours = runs_of(tmp_path, adaptive(), {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.93}, 0.2)
+    dense_output = runs_of(tmp_path, static(0.2), {0: 0.80, 1: 0.81, 2: 0.82, 3: 0.82}, 0.2)
+    sparse_output = runs_of(tmp_path, static(0.2, "sparse"), {0: 0.10, 1: 0.11, 2: 0.12, 3: 0.14}, 0.2)
+    alone, both = (verdicts(compare(runs)) for runs in ([*ours, *dense_output], [*ours, *dense_output, *sparse_output]))
+    assert (alone, both) == (["open"], ["better"])
+
+
+def verdicts(comparison):
+    (sheet,) = [sheet for sheet in sheets(comparison.families[0], brief=True) if sheet.key == "strongest"]
+    return [row[-1].text for row in sheet.rows]
 
 
 class Page(HTMLParser):

@@ -91,5 +91,5 @@ tinyprop VERB --help says more. Examples:
   tinyprop train policy=static policy.ratio=0.1      one experiment
   tinyprop train -m policy=dense,adaptive seed=0,1   a sweep
   tinyprop cost target=stm32f407,rp2040              time, energy and memory
-  tinyprop compare                                   runs side by side, with intervals
+  tinyprop compare                                   runs side by side
   tinyprop ui                                        look at the runs"""

@@ -144,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
         "--at-equal",
         default="backward_ratio",
         choices=("backward_ratio", "step_ratio", "cycles", "microjoules"),
-        help="cost at which fixed ratios are held against the others (default: %(default)s)",
+        metavar="COST",
+        help="fixed ratios are held against others at equal backward_ratio (default), step_ratio, cycles or microjoules",
     )
     parser.add_argument("--target", metavar="NAME", help="microcontroller of the modelled cycles (default: the runs')")
     parser.add_argument(

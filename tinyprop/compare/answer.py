@@ -62,6 +62,7 @@ class Paired:
         difference: of scores.
         cost_ratio: its cost over the reference's, mean over mean; None where a cost is not known.
         costs_more: whether the reference costs more, because no fixed ratio is as cheap.
+        credited: whether being better counts: not while one of the two static baselines is missing.
         dropped: seeds that could have been a pair, and why they are none.
     """
 
@@ -71,6 +72,7 @@ class Paired:
     difference: Difference
     cost_ratio: float | None
     costs_more: bool = False
+    credited: bool = True
     dropped: Mapping[int, str] | None = None
 
 

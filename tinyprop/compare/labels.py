@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from tinyprop.compare.settings import ABSENT, Keys, differing
@@ -11,6 +12,8 @@ _ALWAYS = {"ratio": "{}", "k": "k={}"}
 _SYMBOLS = {"zeta": "ζ"}
 _OUTPUT = "sparsify_output"
 _BOUNDS = ("s_min", "s_max")
+_LONG = 40
+"""Characters from which a value is named by its digest."""
 
 
 def policy_labels(policies: Sequence[Keys]) -> list[str]:
@@ -33,20 +36,19 @@ def output_layer(policy: Keys) -> str | None:
 
 
 def family_labels(settings: Sequence[Keys], datasets: Sequence[str]) -> list[str]:
-    """A label for each setting: dataset, network, optimizer, length and batch, and what else tells it from the others.
+    """A label for each setting: dataset, network, optimizer, length and batch, and what else tells it from those that
+    are the same in all of these.
 
     Args:
         datasets: each one's dataset as it is to be called.
     """
-    telling = differing(list(settings), ignoring=lambda key: key in _SAID or key.startswith("target."))
-    telling = [key for key in telling if not _follows(key, settings)]
-    return [
-        " · ".join([dataset, *_parts(setting), *(_assignment(setting, key) for key in telling)])
-        for setting, dataset in zip(settings, datasets, strict=True)
-    ]
-
-
-_SAID = ("dataset.name", "model.name", "model.hidden", "optimizer.name", "trainer.epochs", "trainer.batch_size")
+    plain = [" · ".join([name, *_parts(setting)]) for setting, name in zip(settings, datasets, strict=True)]
+    labels = []
+    for label, setting in zip(plain, settings, strict=True):
+        alike = [other for other, known in zip(settings, plain, strict=True) if known == label]
+        telling = [key for key in differing(alike) if not _follows(key, alike)]
+        labels.append(" · ".join([label, *(_assignment(setting, key) for key in telling)]))
+    return labels
 
 
 def _follows(key: str, settings: Sequence[Keys]) -> bool:
@@ -58,10 +60,11 @@ def _follows(key: str, settings: Sequence[Keys]) -> bool:
 def _parts(setting: Keys) -> list[str]:
     hidden = setting.get("model.hidden", "").strip("[]").replace(",", "-")
     fine_tuned = setting.get("pretrain", "[]") != "[]" or setting.get("trainer.init_from", "null") != "null"
+    epochs = setting.get("trainer.epochs", "?")
     return [
         setting.get("model.name", "?") + (f" {hidden}" if hidden else ""),
         setting.get("optimizer.name", "?"),
-        f"{setting.get('trainer.epochs', '?')} epochs",
+        f"{epochs} epoch{'' if epochs == '1' else 's'}",
         f"batch {setting.get('trainer.batch_size', '?')}",
         *(["fine-tuning"] if fine_tuned else []),
     ]
@@ -84,6 +87,8 @@ def _label(policy: Keys, telling: Sequence[str], *, with_output: bool) -> str:
 
 def _assignment(keys: Mapping[str, str], key: str) -> str:
     value = _number(keys.get(key, ABSENT))
+    if len(value) > _LONG:
+        value = f"#{hashlib.sha256(value.encode()).hexdigest()[:6]}"
     return f"{_SYMBOLS[key]} {value}" if key in _SYMBOLS else f"{key}={value}"
 
 

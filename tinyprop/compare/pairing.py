@@ -56,18 +56,21 @@ def against_strongest(groups: Sequence[Group], score: Quantity, cost: Quantity) 
         baseline, absent = strongest_fixed(group, groups, score, cost)
         if baseline is not None:
             rows.append(_paired(group, baseline, None, score, cost))
-    note = None
-    if absent:
-        states = " and ".join(absent)
-        note = (
-            f"No static runs with a {states} output layer here: "
-            + ("there is no static baseline." if len(absent) > 1 else "only one of the two static baselines.")
-            + f" policy=static policy.sparsify_output={'true,false' if len(absent) > 1 else _OPTION[states]} adds it."
-        )
-    return PairedTable("strongest", title, _corrected(rows), note)
+    rows = [replace(row, credited=not absent) for row in rows]
+    return PairedTable("strongest", title, _corrected(rows), _without(absent))
 
 
-_OPTION = {"sparse": "true", "dense": "false"}
+def _without(absent: Sequence[str]) -> str | None:
+    """What to say of states of the output layer that no fixed ratio was trained with."""
+    if not absent:
+        return None
+    if len(absent) > 1:
+        return "No static runs here: no static baseline. policy=static policy.sparsify_output=true,false adds both."
+    option = {"sparse": "true", "dense": "false"}[absent[0]]
+    return (
+        f"No static runs with a {absent[0]} output layer here: a baseline is missing, so nothing counts as better. "
+        f"policy=static policy.sparsify_output={option} adds it."
+    )
 
 
 def _paired(group: Group, baseline: Baseline, reference: Group | None, score: Quantity, cost: Quantity) -> Paired:
@@ -86,7 +89,7 @@ def _paired(group: Group, baseline: Baseline, reference: Group | None, score: Qu
         paired_difference(ours, theirs),
         None if spent is None or not baseline.cost else spent / baseline.cost,
         baseline.costs_more,
-        dict(sorted(dropped.items())),
+        dropped=dict(sorted(dropped.items())),
     )
 
 

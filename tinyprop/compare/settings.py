@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -47,10 +47,10 @@ def policy_of(config: Mapping[str, Any]) -> Keys:
     return dict(_leaves(policy))
 
 
-def differing(settings: list[Keys], *, ignoring: Callable[[str], bool] = lambda key: False) -> list[str]:
+def differing(settings: Sequence[Keys]) -> list[str]:
     """Keys whose values are not the same in all of them, in the order of their first appearance."""
     keys = dict.fromkeys(key for setting in settings for key in setting)
-    return [key for key in keys if not ignoring(key) and len({setting.get(key, ABSENT) for setting in settings}) > 1]
+    return [key for key in keys if len({setting.get(key, ABSENT) for setting in settings}) > 1]
 
 
 def _leaves(tree: Mapping[str, Any]) -> dict[str, str]:

@@ -51,7 +51,10 @@ def sheets(each: FamilyComparison, *, brief: bool) -> list[Sheet]:
     numbers = {summary.group.label: index for index, summary in enumerate(each.groups, start=1)}
     found = [_configurations(each, brief=brief)]
     found += [_paired(each, table, numbers, brief=brief) for table in each.tables]
-    return [*found, _reach(each, numbers, brief=brief)]
+    found.append(_reach(each, numbers, brief=brief))
+    if len(each.groups) == 1:  # nothing to hold against each other
+        return [sheet for sheet in found if sheet.rows]
+    return [sheet for sheet in found if sheet.rows or sheet.notes]
 
 
 def heading(each: FamilyComparison) -> str:
@@ -212,6 +215,8 @@ def difference_cell(score: Quantity, row: Paired) -> Cell:
     if found.mean is None:
         return Cell("no pair")
     scale, digits = (100, 2) if score.kind == "share" else (1, 4)
+    if max(abs(scale * (end or 0.0)) for end in (found.mean, found.low, found.high)) >= 99.995:
+        digits = 1  # so wide an interval has no use for more
     text = f"{_signed(found.mean * scale, digits)}"
     if found.low is not None and found.high is not None:
         text += f" [{_signed(found.low * scale, digits)}, {_signed(found.high * scale, digits)}]"
@@ -219,14 +224,16 @@ def difference_cell(score: Quantity, row: Paired) -> Cell:
 
 
 def verdict(score: Quantity, row: Paired) -> str:
-    """What the corrected test says: ``better``, ``worse``, or ``unclear``."""
+    """What the corrected test says: ``better``, ``worse``, ``unclear``, or ``open``, which would be better if the other
+    static baseline were there and did not say otherwise.
+    """
     found = row.difference
     if found.mean is None or found.p_holm is None:
         return "too few pairs"
     if found.p_holm >= SIGNIFICANT:
         return "unclear"
     better = (found.mean > 0) == score.higher_is_better
-    return "better" if better else "worse"
+    return "worse" if not better else "better" if row.credited else "open"
 
 
 def _mean_cell(quantity: Quantity, summary: GroupSummary, *, interval: bool = True, with_unit: bool = True) -> Cell:

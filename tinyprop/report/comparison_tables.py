@@ -14,7 +14,7 @@ from tinyprop.report import comparison_sheets
 from tinyprop.report.comparison_sheets import Sheet
 
 _STYLES = {"better": "bold green", "worse": "bold red", "failed": "bold red", "unreadable": "bold red"}
-_LABEL = 18
+_LABEL = 14
 """Columns that a configuration's label has at the least."""
 ROOMY = 140
 """Columns from which costs are shown with their intervals."""
