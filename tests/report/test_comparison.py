@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -261,3 +263,20 @@ def test_what_fails_halfway_leaves_the_earlier_comparison(comparison, tmp_path, 
         report.write(comparison, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "runs"]
+
+
+def test_a_browser_without_network_draws_every_chart(comparison, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    page = tmp_path / "report.html"
+    page.write_text(as_html(comparison))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    options += ["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=5000"]
+    command = [browser, *options, "--dump-dom", page.as_uri()]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    charts = json.loads(Page(page.read_text()).scripts[0][1])
+    drawn = re.findall(r'id="(chart-\d+-\d+)" role="img" aria-label="[^"]+"><div class="plot-container', answer.stdout)
+    assert drawn == list(charts)
+    complaints = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
+    assert complaints == []

@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         default="backward_ratio",
         choices=("backward_ratio", "step_ratio", "cycles", "microjoules"),
         metavar="COST",
-        help="fixed ratios are held against others at equal backward_ratio (default), step_ratio, cycles or microjoules",
+        help="cost at which others meet fixed ratios: backward_ratio (default), step_ratio, cycles or microjoules",
     )
     parser.add_argument("--target", metavar="NAME", help="microcontroller of the modelled cycles (default: the runs')")
     parser.add_argument(
