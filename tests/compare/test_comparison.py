@@ -6,7 +6,7 @@ import pytest
 
 from tests.compare.made import DENSE, adaptive, configured, result_of, runs_of, static, write
 from tinyprop.compare import Question, compare, read_directories
-from tinyprop.compare.directories import read_directory, runs_in
+from tinyprop.compare.directories import read_directory, read_study, runs_in
 from tinyprop.errors import RequestError
 
 DENSE_SCORES = {0: 0.90, 1: 0.92, 2: 0.94}
@@ -293,3 +293,16 @@ def test_metrics_with_gaps_are_read(tmp_path):
     (place / "metrics.csv").write_text("epoch,test_accuracy,lr\n1,,0.1\n2,0.5,0.1\n")
     assert read_directory(place).epochs == [{"epoch": 1, "lr": 0.1}, {"epoch": 2, "test_accuracy": 0.5, "lr": 0.1}]
     assert json.loads((place / "result.json").read_text())["status"] == "finished"
+
+
+def test_a_sweeps_run_that_ended_before_it_had_a_directory_is_listed(tmp_path):
+    config = configured(DENSE, 0)
+    place = write(tmp_path, config, result_of(config, 0.9, 1.0))
+    sweep = tmp_path / "sweeps" / "one"
+    sweep.mkdir(parents=True)
+    for name, status, reason in ((place.name, "done", None), ("gone", "failed", "no such data")):
+        word = {"name": name, "status": status, "run_dir": str(tmp_path / name), "reason": reason}
+        (sweep / f"{name}.json").write_text(json.dumps(word))
+    comparison = compare(read_study("one", tmp_path))
+    assert comparison.run_count == 1
+    assert [(run.what, run.status, run.reason) for run in comparison.excluded] == [("gone", "failed", "no such data")]

@@ -173,11 +173,11 @@ def _runs(arguments: argparse.Namespace, progress: Progress) -> list[Run]:
 
 
 def _from_directories(arguments: argparse.Namespace, places: list[str], progress: Progress) -> list[Run]:
-    from tinyprop.compare.directories import find_directories, read_directories, read_directory, study_directories
+    from tinyprop.compare.directories import find_directories, read_directories, read_directory, read_study
 
     runs_dir = Path(arguments.runs_dir)
     if arguments.study is not None:
-        return read_directories(study_directories(arguments.study, runs_dir), progress)
+        return read_study(arguments.study, runs_dir, progress)
     named, others = find_directories(places or [str(runs_dir)], runs_dir)
     return [*map(read_directory, named), *read_directories(others, progress)]
 

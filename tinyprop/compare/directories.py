@@ -100,14 +100,14 @@ def find_directories(places: Sequence[str], runs_dir: Path) -> tuple[list[Path],
     return named, [path for path in others if path not in named]
 
 
-def study_directories(name: str, runs_dir: Path) -> list[Path]:
-    """The directories of the runs of one sweep, reused ones too.
+def read_study(name: str, runs_dir: Path, progress: Progress = SILENT) -> list[Run]:
+    """The runs of one sweep, reused ones too, and those that ended before they had a directory.
 
     Args:
         name: the sweep's id, which is the name of its directory in ``runs_dir/sweeps``; ``last`` is the latest.
 
     Raises:
-        RequestError: there is no such sweep, or it has no runs yet.
+        RequestError: there is no such sweep, or none of its runs has begun.
     """
     sweeps = sorted((path for path in (runs_dir / "sweeps").glob("*") if path.is_dir()), key=_changed)
     if not sweeps:
@@ -115,15 +115,17 @@ def study_directories(name: str, runs_dir: Path) -> list[Path]:
     chosen = [path for path in sweeps if path.name == name] if name != "last" else sweeps[-1:]
     if not chosen:
         raise RequestError(f"--study {name}: no such sweep in {runs_dir}; {nearest(name, [p.name for p in sweeps])}")
-    found = []
-    for word in sorted(chosen[0].glob("[!.]*.json")):
-        content = _json(word)
-        inside = (content.get("result") or {}).get("run_dir") or content.get("run_dir")
-        places = [runs_dir / word.stem, *([Path(inside)] if inside else [])]
-        found += [path for path in places if path.is_dir()][:1]
-    if not found:
+    directories, without = [], []
+    for path in sorted(chosen[0].glob("[!.]*.json")):
+        word = _json(path)
+        places = [runs_dir / path.stem, Path(str(word.get("run_dir")))]
+        there = [place for place in places if place.is_dir() and is_run(place)]
+        directories += there[:1]
+        if not there:
+            without.append(Run(path.stem, str(places[1]), str(word.get("status")), word.get("reason")))
+    if not directories and not without:
         raise RequestError(f"--study {name}: none of its runs has begun")
-    return found
+    return [*read_directories(directories, progress), *without]
 
 
 def read_rows(text: str) -> list[dict[str, float]]:
