@@ -179,3 +179,24 @@ def kill_who_trains(run_dir: Path) -> int:
             os.kill(int(process.name), signal.SIGKILL)
             return 1
     return 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_every_process_and_leaves_a_true_account(tmp_path, empty_database, c_engine):
+    """A terminal sends it to all processes of the command at once."""
+    command = ("train", "-m", *STUDY, "backend=native", "study.seeds=8", "hydra.launcher.n_jobs=2", "trainer.epochs=3000")
+    process = start(*command, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*/checkpoint.pt")) and time.monotonic() < until:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    status, out, err = finished(process, timeout=60)
+    assert status == 130, err
+    assert "Traceback" not in out + err
+    words = [json.loads(path.read_text()) for path in tmp_path.glob("runs/sweeps/*/*.json")]
+    assert {word["status"] for word in words} <= {"done", "killed"}
+    assert any(word["status"] == "killed" for word in words)
+    assert "24 runs: " in out
+    parent, *children = mlflow_rows(empty_database)
+    assert parent["status"] == "KILLED"
+    assert {child["status"] for child in children} <= {"FINISHED", "KILLED"}
