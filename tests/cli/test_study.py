@@ -184,7 +184,15 @@ def kill_who_trains(run_dir: Path) -> int:
 @pytest.mark.slow
 def test_ctrl_c_ends_every_process_and_leaves_a_true_account(tmp_path, empty_database, c_engine):
     """A terminal sends it to all processes of the command at once."""
-    command = ("train", "-m", *STUDY, "backend=native", "study.seeds=8", "hydra.launcher.n_jobs=2", "trainer.epochs=3000")
+    command = (
+        "train",
+        "-m",
+        *STUDY,
+        "backend=native",
+        "study.seeds=8",
+        "hydra.launcher.n_jobs=2",
+        "trainer.epochs=3000",
+    )
     process = start(*command, cwd=tmp_path)
     until = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/checkpoint.pt")) and time.monotonic() < until:

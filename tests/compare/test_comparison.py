@@ -76,6 +76,18 @@ def test_the_stronger_state_of_the_output_layer_is_the_one_to_beat(tmp_path):
     assert [row.difference.mean for row in found.values()] == [pytest.approx(0.0)]
 
 
+def test_a_state_of_the_output_layer_that_costs_more_is_still_the_one_to_beat_where_it_is_stronger(tmp_path):
+    """A cheap straw man with a sparse output layer earns nobody credit."""
+    runs = [
+        *runs_of(tmp_path, static(0.1, "sparse"), LOW, 0.1),
+        *runs_of(tmp_path, static(0.1), HIGH, 0.4),
+        *runs_of(tmp_path, adaptive(), OURS, 0.2),
+    ]
+    (ours,) = rows(compare(runs), "strongest")[0].values()
+    assert (ours.reference, ours.costs_more) == ("static 0.1, output dense", True)
+    assert ours.cost_ratio == pytest.approx(0.5)
+
+
 def test_a_cheaper_fixed_ratio_that_scores_better_is_the_one_to_beat(tmp_path):
     runs = [
         *runs_of(tmp_path, static(0.1), HIGH, 0.1),

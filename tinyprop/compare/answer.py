@@ -61,7 +61,7 @@ class Paired:
         parts: labels of the configurations that the reference is made of, and the share of each.
         difference: of scores.
         cost_ratio: its cost over the reference's, mean over mean; None where a cost is not known.
-        costs_more: whether the reference costs more, because no fixed ratio is as cheap.
+        costs_more: whether the reference costs more, because no fixed ratio with that output layer is as cheap.
         credited: whether being better counts: not while one of the two static baselines is missing.
         dropped: seeds that could have been a pair, and why they are none.
     """

@@ -3,15 +3,15 @@
 Adaptive policies end up at a cost of their own, between the ratios that were tried. Between two fixed ratios the
 baseline is the straight line. That is no assumption on how accuracy follows the ratio: whoever draws one of the two
 by lot, once a training, has exactly that cost and that accuracy on average. A fixed ratio that costs less and scores
-better than the line is the baseline instead, and so is one with the output layer in the other state. Whichever is
-best on average is the one to beat; that it is chosen on the same runs makes it look slightly better than it is, never
-worse.
+better than the line is the baseline instead, and so is one with the output layer in the other state, even where the
+cheapest of those costs more. Whichever is best on average is the one to beat; that it is chosen on the same runs makes
+it look slightly better than it is, never worse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -32,7 +32,7 @@ class Baseline:
         parts: labels of the configurations that it is made of, and the share of each.
         cost: its mean cost.
         scores: by seed.
-        costs_more: whether no fixed ratio is as cheap, so that the cheapest, which costs more, stands here.
+        costs_more: whether no fixed ratio with the output layer in this state is as cheap: the cheapest stands here.
     """
 
     parts: tuple[tuple[str, float], ...]
@@ -63,17 +63,13 @@ def strongest_fixed(
     absent = [output for output in OUTPUTS if not any(_is_fixed(other, output, score, cost) for other in groups)]
     if spent is None:
         return None, absent
-    candidates: list[Baseline] = []
-    cheapest: list[Baseline] = []
-    for output in OUTPUTS:
-        points = _points(groups, output, score, cost)
-        candidates += _at_most(points, spent)
-        cheapest += points[:1] if points and points[0].label != "dense" else []
     seeds = group.values(score).keys()  # a baseline of other seeds would not be paired with anything
-    usable = [each for each in candidates if each.scores.keys() & seeds]
-    if not usable:
-        dearer = [each for each in cheapest if each.scores.keys() & seeds]
-        usable = [Baseline(each.parts, each.cost, each.scores, costs_more=True) for each in dearer]
+    usable: list[Baseline] = []
+    for output in OUTPUTS:
+        points = [each for each in _points(groups, output, score, cost) if each.scores.keys() & seeds]
+        affordable = _at_most(points, spent)
+        cheapest = [replace(each, costs_more=True) for each in points[:1] if each.label != "dense"]
+        usable += [each for each in affordable if each.scores.keys() & seeds] or cheapest
     sign = 1 if score.higher_is_better else -1
     return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None), absent
 

@@ -162,7 +162,7 @@ def _paired(each: FamilyComparison, table: PairedTable, numbers: dict[str, int],
     notes = [table.note] if table.note else []
     if any(row.costs_more for row in table.rows):
         dearer = ", ".join(row.label for row in table.rows if row.costs_more)
-        notes.append(f"No fixed ratio is as cheap as {dearer}; the cheapest, which costs more, stands against it.")
+        notes.append(f"The strongest fixed ratio costs more than {dearer}: with that output layer none is as cheap.")
     for row in table.rows:
         odd = {seed: why for seed, why in (row.dropped or {}).items() if "weights" in why}
         notes += [f"{row.label}: seed {seed} is no pair: {why}." for seed, why in odd.items()]
