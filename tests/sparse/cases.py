@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Sparsity, Static, sparsify
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Sparsity, Static, sparsify
 
 from . import reference
 
-KINDS = {"dense": Dense, "static": Static, "meprop": MeProp, "adaptive": Adaptive, "skip": AdaptiveSkip}
+KINDS = {"dense": Dense, "static": Static, "meprop": MeProp, "adaptive": Adaptive, "skip": AdaptiveSkip, "budget": Budget}
 
 
 def pair(kind: str, **options):
     """The same policy twice: as the package knows it and as the reference does."""
-    if kind == "meprop":
+    if kind in ("meprop", "budget"):
         options.setdefault("sparsify_output", True)
     return KINDS[kind](**options), reference.Settings(kind=kind, **options)
 
