@@ -13,7 +13,14 @@ from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Spars
 
 from . import reference
 
-KINDS = {"dense": Dense, "static": Static, "meprop": MeProp, "adaptive": Adaptive, "skip": AdaptiveSkip, "budget": Budget}
+KINDS = {
+    "dense": Dense,
+    "static": Static,
+    "meprop": MeProp,
+    "adaptive": Adaptive,
+    "skip": AdaptiveSkip,
+    "budget": Budget,
+}
 
 
 def pair(kind: str, **options):

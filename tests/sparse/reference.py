@@ -376,12 +376,14 @@ class Threshold:
     def end_batch(self, B: int) -> None:
         self.samples = (self.samples + B) % 2**24
         excess = self.spent / (self.settings.budget * self.total) - 1
-        if self.value == 0:
+        began = self.value > 0
+        if not began:
             self.value = self.scores / self.total * math.log(1 / self.settings.budget)
-        elif not (excess > 0 and not self.selected) and not (excess < 0 and not self.dropped):
+        if not (excess > 0 and not self.selected) and not (excess < 0 and not self.dropped):
             rate = B / (B + self.settings.horizon)
             self.debt += rate * excess
-            self.value *= math.exp(min(max(rate * (excess + self.debt / 4), -2), 2))
+            if began:
+                self.value *= math.exp(min(max(rate * (excess + self.debt / 4), -2), 2))
         self.spent = self.total = self.scores = 0.0
         self.selected = self.dropped = False
 

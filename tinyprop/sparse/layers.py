@@ -1,8 +1,8 @@
 """`torch.nn.Linear` and `torch.nn.Conv2d` whose output gradients are thinned out by a policy as they flow back.
 
 The forward pass is PyTorch's own. A layer becomes sparse in place (`attach`): parameters, hooks and references to it
-stay what they were, and its state gains one buffer, ``local_error_max``, which is saved and restored with the rest. Under
-`Budget` the output layer also gains the state of the network's threshold.
+stay what they were, and its state gains one buffer, ``local_error_max``, which is saved and restored with the rest.
+Under `Budget` the output layer also gains the state of the network's threshold.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ class Budget(Policy):
     see `tinyprop.sparse.threshold`.
 
     Attributes:
-        budget: multiply-accumulates of weight and input gradients, against dense training. A dense output layer's count.
+        budget: multiply-accumulates of weight and input gradients against dense training, all layers together.
         horizon: samples over which the threshold follows the gradients.
         max_factor: the most that a kept entry is scaled up by. The gradient has no bias but from entries that are kept
             more rarely than one time in so many; 1 leaves all as they are.
@@ -271,7 +271,7 @@ class Budget(Policy):
         yield (
             self.sparse_bias,
             "sparse_bias",
-            f"{self.sparse_bias} is not part of a budget policy: kept entries are scaled up to stand for the dropped ones",
+            f"{self.sparse_bias} is not part of a budget policy, whose kept entries stand for the dropped ones",
         )
 
 

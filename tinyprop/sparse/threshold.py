@@ -20,7 +20,8 @@ After each batch of B samples, with e = spent/(budget·total) − 1 and ρ = B/(
 The debt makes what was spent too much early be saved later, so the mean over a training is the budget. A quarter damps
 this critically where the spending is inversely proportional to τ. No step is taken where τ has no say: too little was
 spent although no gradient was dropped, or too much although none was selected. Until there is a τ, a sample's own mean
-stands for it: t_b = mean_j |G[b, j]|·ln(1/budget), exact if magnitudes are exponentially distributed.
+stands for it: t_b = mean_j |G[b, j]|·ln(1/budget), right if magnitudes are distributed exponentially. The first batch
+counts as debt alone, and the mean of its scores |G|·s, weighted by c, times ln(1/budget) is the first τ.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tinyprop.errors import RequestError
 from tinyprop.sparse.policies import Budget, PerSample
 from tinyprop.sparse.selection import Selection
 
@@ -63,6 +65,8 @@ class _Spending:
     """Of the batch under way, in multiply-accumulates."""
 
     kept: int = 0
+    fixed: int = 0
+    """Of what is kept, in a layer that keeps everything."""
     total: int = 0
     scores: float = 0.0
     """Σ c·|G|·s."""
@@ -81,8 +85,10 @@ class Threshold:
 
     def spend_all(self, samples: int, entries: int, macs: int) -> None:
         """Count a layer that keeps everything; ``macs`` is c."""
-        self._spending.kept += samples * entries * macs
-        self._spending.total += samples * entries * macs
+        macs *= samples * entries
+        self._spending.kept += macs
+        self._spending.fixed += macs
+        self._spending.total += macs
 
     def select(
         self, magnitude: Tensor, local_error: PerSample, x: Tensor, *, scale: float, depth: int, fan_in: int, macs: int
@@ -101,15 +107,13 @@ class Threshold:
         samples, entries = magnitude.shape
         norm = self._input_norm(x, fan_in, local_error.dtype)
         value = local_error.dtype.type(float(self._state.value))
-        if value > 0:
-            certain = value / norm
-        else:
-            certain = local_error / entries * local_error.dtype.type(self._unspent())
+        own = local_error / entries * local_error.dtype.type(self._unspent())
+        certain = value / norm if value > 0 else own
         drawn = draws(int(self._state.samples) + np.arange(samples), depth).astype(local_error.dtype)
         least = _column(certain * scale, magnitude)
         bar = _column(certain * drawn * scale, magnitude)
         mask = ~(magnitude <= bar)  # true of what is no number, so that a divergence stays visible
-        factor = (least / magnitude).clamp(1, self._policy.max_factor)
+        factor = torch.where(mask, least / magnitude, 1).clamp(1, self._policy.max_factor)
         counts: NDArray[np.int64] = mask.sum(dim=1).cpu().numpy()
 
         spending, kept = self._spending, int(counts.sum())
@@ -127,15 +131,16 @@ class Threshold:
         state.samples.fill_((int(state.samples) + samples) % PERIOD)
         value = float(state.value)
         if value == 0:
+            require_affordable(policy, spent.fixed, spent.total)
             state.value.fill_(spent.scores / spent.total * self._unspent())
-            return
         excess = spent.kept / (policy.budget * spent.total) - 1
         if (excess < 0 and not spent.dropped) or (excess > 0 and not spent.selected):
             return
         rate = samples / (samples + policy.horizon)
         state.debt += rate * excess
-        change = rate * (excess + float(state.debt) / 4)
-        state.value.fill_(value * math.exp(min(max(change, -_MOST), _MOST)))
+        if value > 0:
+            change = rate * (excess + float(state.debt) / 4)
+            state.value.fill_(value * math.exp(min(max(change, -_MOST), _MOST)))
 
     def _unspent(self) -> float:
         return math.log(1 / self._policy.budget)
@@ -145,6 +150,22 @@ class Threshold:
         square = x.detach().flatten(1).to(torch.float64 if dtype == np.float64 else torch.float32).square().mean(dim=1)
         norm: PerSample = ((square * fan_in + 1) / (fan_in + 1)).sqrt().cpu().numpy()
         return norm
+
+
+def require_affordable(policy: Budget, fixed: int, total: int) -> None:
+    """Refuse a budget that nothing is left of for the hidden layers.
+
+    Args:
+        fixed, total: multiply-accumulates of the output layer, if it stays dense, and of all layers.
+
+    Raises:
+        RequestError: says the share of the output layer.
+    """
+    if fixed >= policy.budget * total:
+        raise RequestError(
+            f"policy.budget={policy.budget}: the dense output layer alone takes {fixed / total:.3f} of the backward "
+            "work; raise the budget, or set policy.sparsify_output=true"
+        )
 
 
 def draws(sample: NDArray[np.int64], depth: int) -> NDArray[np.float32]:
