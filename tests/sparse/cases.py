@@ -25,7 +25,7 @@ KINDS = {
 
 def pair(kind: str, **options):
     """The same policy twice: as the package knows it and as the reference does."""
-    if kind in ("meprop", "budget"):
+    if kind == "meprop":
         options.setdefault("sparsify_output", True)
     return KINDS[kind](**options), reference.Settings(kind=kind, **options)
 

@@ -312,6 +312,7 @@ class Network:
                 fan_in = layer.W[0].size
                 cost = fan_in * (1 if place == self.first else 2)
                 chosen, G = self.threshold.select(G, inputs[place], depth, fan_in, cost)
+                chosen.local_error_max = max(self.local_error_max.get(place, 0.0), *chosen.local_error)
             else:
                 chosen = select(self.settings, G, self.local_error_max.get(place, 0.0), depth, skipped, layer.unit_axis)
             self.local_error_max[place] = chosen.local_error_max

@@ -46,7 +46,7 @@ def backward_ratio(sparsity: Sparsity) -> float:
 def one_layer(n: int = 4, **options) -> tuple[nn.Sequential, Sparsity]:
     """A layer whose inputs are zero or one, with its threshold at 3."""
     model = nn.Sequential(linear_of(np.ones((n, 3))))
-    sparsity = sparsify(model, Budget(sparsify_output=True, **options), loss_reduction="sum")
+    sparsity = sparsify(model, Budget(**options), loss_reduction="sum")
     sparsity.record_masks = True
     model[0].threshold.value.fill_(3.0)
     return model, sparsity
@@ -130,7 +130,7 @@ def test_gradients_are_those_of_what_is_kept():
     torch.manual_seed(0)
     layer = nn.Conv2d(2, 5, 3, stride=2, padding=1).double()
     model = nn.Sequential(copy.deepcopy(layer))
-    sparsify(model, Budget(budget=0.3, sparsify_output=True), loss_reduction="sum")
+    sparsify(model, Budget(budget=0.3), loss_reduction="sum")
     x = torch.randn(4, 2, 6, 6, dtype=torch.float64, requires_grad=True)
     G = torch.randn(4, 5, 3, 3, dtype=torch.float64)
     model(x).backward(G)
@@ -206,7 +206,7 @@ def test_without_any_gradient_the_threshold_stays_where_it_is():
 def test_a_dense_output_layer_that_costs_all_of_the_budget_is_refused_with_its_share():
     """16 to 4 is 128 of the 240 + 640 + 128 multiply-accumulates of a sample's backward pass."""
     model = mlp()
-    sparsify(model, Budget(budget=0.12))
+    sparsify(model, Budget(budget=0.12, sparsify_output=False))
     with pytest.raises(RequestError) as refused:
         train(model, *problem(2), 2)
     assert str(refused.value) == (

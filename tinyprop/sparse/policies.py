@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyprop.errors import require
+from tinyprop.errors import RequestError, require
 
 Granularity = Literal["element", "channel"]
 Rounding = Literal["nearest", "floor"]
@@ -255,8 +255,22 @@ class Budget(Policy):
     budget: float = 0.1
     horizon: int = 100
     max_factor: float = 10.0
-    sparsify_output: bool = False
     by_threshold: ClassVar[bool] = True
+
+    def require_affordable(self, fixed: int, total: int) -> None:
+        """Refuse a budget that leaves nothing for the hidden layers.
+
+        Args:
+            fixed, total: multiply-accumulates of what is never sparse, and of everything.
+
+        Raises:
+            RequestError: says the share of the output layer.
+        """
+        if fixed >= self.budget * total:
+            raise RequestError(
+                f"policy.budget={self.budget}: the dense output layer alone takes {fixed / total:.3f} of the backward "
+                "work; raise the budget, or set policy.sparsify_output=true"
+            )
 
     def _conditions(self) -> Iterator[Condition]:
         yield from super()._conditions()

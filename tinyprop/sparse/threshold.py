@@ -34,7 +34,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tinyprop.errors import RequestError
 from tinyprop.sparse.policies import Budget, PerSample
 from tinyprop.sparse.selection import Selection
 
@@ -131,7 +130,7 @@ class Threshold:
         state.samples.fill_((int(state.samples) + samples) % PERIOD)
         value = float(state.value)
         if value == 0:
-            require_affordable(policy, spent.fixed, spent.total)
+            policy.require_affordable(spent.fixed, spent.total)
             state.value.fill_(spent.scores / spent.total * self._unspent())
         excess = spent.kept / (policy.budget * spent.total) - 1
         if (excess < 0 and not spent.dropped) or (excess > 0 and not spent.selected):
@@ -150,22 +149,6 @@ class Threshold:
         square = x.detach().flatten(1).to(torch.float64 if dtype == np.float64 else torch.float32).square().mean(dim=1)
         norm: PerSample = ((square * fan_in + 1) / (fan_in + 1)).sqrt().cpu().numpy()
         return norm
-
-
-def require_affordable(policy: Budget, fixed: int, total: int) -> None:
-    """Refuse a budget that nothing is left of for the hidden layers.
-
-    Args:
-        fixed, total: multiply-accumulates of the output layer, if it stays dense, and of all layers.
-
-    Raises:
-        RequestError: says the share of the output layer.
-    """
-    if fixed >= policy.budget * total:
-        raise RequestError(
-            f"policy.budget={policy.budget}: the dense output layer alone takes {fixed / total:.3f} of the backward "
-            "work; raise the budget, or set policy.sparsify_output=true"
-        )
 
 
 def draws(sample: NDArray[np.int64], depth: int) -> NDArray[np.float32]:
