@@ -40,9 +40,14 @@ typedef struct tp_layer {
     uint32_t *run_count;
 } tp_layer;
 
-/* What a batch under a budget has spent so far, in multiply-accumulates. */
+/* Multiply-accumulates: 64 bits, in two words since the arena is aligned for no more. */
+typedef struct tp_work {
+    uint32_t low, high;
+} tp_work;
+
+/* What a batch under a budget has spent so far. */
 typedef struct tp_spending {
-    uint64_t kept, total;
+    tp_work kept, total;
     float scores;  /* of the entries, weighted by their work */
     bool selected; /* whether an entry was kept by the threshold */
     bool dropped;  /* whether an entry that is not zero was dropped */

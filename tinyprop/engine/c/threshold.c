@@ -34,6 +34,15 @@ static uint32_t depth_of(const tp_network *network, uint32_t l) {
     return depth;
 }
 
+static float as_float(tp_work work) {
+    return (float)work.high * 4294967296.0f + (float)work.low;
+}
+
+static void spend(tp_work *work, uint32_t entries, uint32_t each) {
+    const uint64_t sum = ((uint64_t)work->high << 32 | work->low) + (uint64_t)entries * each;
+    *work = (tp_work){(uint32_t)sum, (uint32_t)(sum >> 32)};
+}
+
 /* Multiply-accumulates of a kept entry. */
 static uint32_t work_of(const tp_layer *layer) {
     return layer->gives_input_gradient ? 2 * layer->length : layer->length;
@@ -48,9 +57,8 @@ static float input_norm(const tp_network *network, const tp_layer *layer, uint32
 }
 
 void tp_spend_all(tp_network *network, const tp_layer *layer) {
-    const uint64_t all = (uint64_t)layer->out_size * work_of(layer);
-    network->spending.kept += all;
-    network->spending.total += all;
+    spend(&network->spending.kept, layer->out_size, work_of(layer));
+    spend(&network->spending.total, layer->out_size, work_of(layer));
 }
 
 uint32_t tp_select_by_threshold(tp_network *network, uint32_t l, uint32_t s, float *g, const tp_share *share) {
@@ -67,8 +75,8 @@ uint32_t tp_select_by_threshold(tp_network *network, uint32_t l, uint32_t s, flo
     const float u = draw((uint32_t)threshold[SAMPLES] + share->done + s, depth_of(network, l));
     const uint32_t kept = tp_keep_above(g, n, u * certain, certain, network->max_factor,
                                         network->index + (size_t)s * network->most, &spending->dropped);
-    spending->kept += (uint64_t)kept * work;
-    spending->total += (uint64_t)n * work;
+    spend(&spending->kept, kept, work);
+    spend(&spending->total, n, work);
     spending->selected |= kept > 0;
     return kept;
 }
@@ -76,11 +84,11 @@ uint32_t tp_select_by_threshold(tp_network *network, uint32_t l, uint32_t s, flo
 void tp_follow_budget(tp_network *network, uint32_t samples) {
     const tp_spending *spent = &network->spending;
     float *threshold = network->threshold;
-    const float before = threshold[VALUE];
+    const float before = threshold[VALUE], total = as_float(spent->total);
     threshold[SAMPLES] = (float)(((uint32_t)threshold[SAMPLES] + samples) % PERIOD);
     if (before == 0.0f)
-        threshold[VALUE] = spent->scores / (float)spent->total * network->budget_log;
-    const float excess = (float)spent->kept / (network->budget * (float)spent->total) - 1.0f;
+        threshold[VALUE] = spent->scores / total * network->budget_log;
+    const float excess = as_float(spent->kept) / (network->budget * total) - 1.0f;
     if ((excess < 0.0f && !spent->dropped) || (excess > 0.0f && !spent->selected))
         return;
     const float rate = (float)samples / ((float)samples + network->horizon);
