@@ -3,8 +3,8 @@
     python benchmarks/own_policy.py mnist|cifar10|finetune|dcase [--root data] [--seeds 10] [--runs-dir runs]
 
 Adaptive is trained first, in several configurations. Then budget is told to spend the mean backward work of each, and
-static with a dense output layer keeps the fraction that comes to the same. Differences of test accuracy are of runs that
-share initial weights and sample order: their mean, its 95 % interval by Student's t, and the p-value of Wilcoxon's
+static with a dense output layer keeps the fraction that comes to the same. Differences of test accuracy are of runs
+that share initial weights and sample order: their mean, its 95 % interval by Student's t, and the p-value of Wilcoxon's
 signed-rank test. Work is counted in multiply-accumulates. Runs that are finished already are not trained again.
 
 ``dcase`` needs ``--rows``, an .npz of features (x) and labels (y); each seed tests on a third of its own, so that few
