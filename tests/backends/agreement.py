@@ -76,6 +76,9 @@ class Pair:
         vector = self.native.training_state
         vector[:] = 0
         vector[2 : 2 + len(maxima)] = list(maxima.values())
+        threshold = [float(value) for name, value in module.items() if ".threshold." in name]
+        if threshold:
+            vector[-3:] = threshold
         kept = state["optimizer"]["state"]
         keys = ("exp_avg", "exp_avg_sq") if kept and "exp_avg" in kept[0] else ("momentum_buffer",)
         for place, key in enumerate(keys):
@@ -120,6 +123,10 @@ class Pair:
             theirs, ours, magnitude = theirs[:, 0, 0], ours[:, 0, 0], magnitude.sum(axis=(1, 2))
         disputed, agreed = magnitude[theirs != ours], magnitude[theirs & ours]
         dropped = magnitude[~theirs & ~ours]
+        if policy.by_threshold:
+            assert disputed.max() - disputed.min() <= TIE * disputed.max(), (name, disputed)
+            assert dropped.max(initial=0.0) <= disputed.max() <= agreed.min(initial=np.inf), "none but those at the bar"
+            return
         if theirs.sum() == ours.sum():
             assert disputed.max() - disputed.min() <= TIE * disputed.max(), (name, disputed)
             return

@@ -14,7 +14,7 @@ from tinyprop.backends.native_settings import NativeBackend
 from tinyprop.errors import DivergenceError, InvalidSettings, RequestError
 from tinyprop.models import Autoencoder, CnnSmall, LeNet, Mlp
 from tinyprop.models.modules import build
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, AdamW, Sgd
 
 from .agreement import TOLERANCE, pair
@@ -50,6 +50,8 @@ TRAININGS = {
     ),
     "adaptive-damped-sgd-7": (Adaptive(s_min=0.1, s_max=0.9, zeta=0.5), Sgd(lr=0.02), 7),
     "adaptive-skip-adam-7": (AdaptiveSkip(s_min=0.05, skip_threshold=0.3, sparsify_output=False), ADAM, 7),
+    "budget-momentum-1": (Budget(budget=0.2, sparsify_output=True), Sgd(lr=0.01, momentum=0.5), 1),
+    "budget-adam-7": (Budget(budget=0.3, horizon=30), ADAM, 7),
     "adaptive-channel-sgd-1": (Adaptive(s_min=0.05, granularity="channel"), Sgd(lr=0.02), 1),
     "static-channel-floor-sgd-7": (
         Static(ratio=0.4, granularity="channel", rounding="floor", sparse_bias=False, sparsify_output=False),
@@ -179,7 +181,7 @@ def test_only_the_samples_of_the_order_are_trained_on(data):
     assert same(one.weights(), other.weights())
 
 
-@pytest.mark.parametrize("policy", [Adaptive(), AdaptiveSkip(s_min=0.0, skip_threshold=0.5)])
+@pytest.mark.parametrize("policy", [Adaptive(), AdaptiveSkip(s_min=0.0, skip_threshold=0.5), Budget()])
 @pytest.mark.parametrize("optimizer", [Sgd(lr=0.1), Sgd(lr=0.1, momentum=0.9), Adam()])
 def test_going_on_from_a_state_is_as_if_never_stopped(data, policy, optimizer, tmp_path):
     """Through a checkpoint file, as the runner does it."""

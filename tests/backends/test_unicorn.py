@@ -22,7 +22,7 @@ from tinyprop.engine.images import CORES
 from tinyprop.errors import DivergenceError, RequestError
 from tinyprop.models import LeNet, Mlp
 from tinyprop.models.modules import build
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, AdamW, Sgd
 
 pytest.importorskip("unicorn")
@@ -110,6 +110,7 @@ def assert_same_training(one, other):
         (Adaptive(), Sgd(lr=0.1, momentum=0.9), {"micro_batch": 2}),
         (AdaptiveSkip(skip_threshold=0.6), AdamW(lr=0.01), {}),
         (MeProp(k=2), Sgd(lr=0.1, weight_decay=0.1), {}),
+        (Budget(budget=0.3, horizon=5), Sgd(lr=0.1), {"micro_batch": 2}),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -12,7 +12,7 @@ from tinyprop.backends.torch_backend import TorchTraining
 from tinyprop.engine import HostNetwork, WeightLayout, describe
 from tinyprop.models.modules import sequential
 from tinyprop.models.specification import Activation, Conv2d, Flatten, Layer, Linear, NetworkSpecification, Pool2d
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, AdamW, Sgd
 
 ACTIVATIONS = st.sampled_from(["relu", "sigmoid", "tanh"])
@@ -80,6 +80,7 @@ def policies(draw):
                 MeProp(k=draw(st.integers(1, 9)), **common),
                 Adaptive(**adaptive, **common),
                 AdaptiveSkip(**adaptive, skip_threshold=odd(0.3, 1), **common),
+                Budget(budget=odd(0.05, 0.9), horizon=draw(st.integers(1, 200)), max_factor=odd(1, 20)),
             ]
         )
     )

@@ -1,5 +1,6 @@
 """The words that a network becomes, against the format in description.h and by hand."""
 
+import math
 import re
 import struct
 import subprocess
@@ -12,7 +13,7 @@ from tinyprop.engine import compile, describe, description, refused_layers, refu
 from tinyprop.errors import RequestError
 from tinyprop.models import Autoencoder, CnnSmall, Mlp
 from tinyprop.models.specification import Activation, Conv2d, Flatten, Linear, NetworkSpecification, Pool2d
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Random, Scheduled, Static
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Random, Scheduled, Static
 from tinyprop.training.optimizer import Adam, AdamW, Sgd
 
 SMALL = NetworkSpecification((2,), (Linear(2, 3), Activation("tanh"), Linear(3, 1)), "binary_cross_entropy")
@@ -139,6 +140,16 @@ def test_every_policy_and_optimizer_has_its_own_words():
     assert floats(skip[[15, 22, 23]]) == [0.25, 0.5, 0.25]
     assert skip[16] == 2
     assert words(Dense(), Adam())[16] == 1
+    budget = words(Budget(budget=0.3, horizon=50, max_factor=4.0), Sgd())
+    assert budget[[9, 10]].tolist() == [5, 0]
+    assert floats(budget[25:29]) == [np.float32(0.3), np.float32(-math.log(0.3)), 50.0, 4.0]
+
+
+def test_a_budget_that_the_dense_output_layer_takes_is_refused():
+    """2 to 3 to 1: 6 multiply-accumulates for the first layer's weights, twice 3 for the second."""
+    assert describe(SMALL, Budget(budget=0.51, sparsify_output=False), Sgd(), batch_size=1).words[10] == 8
+    with pytest.raises(RequestError, match=r"policy\.budget=0\.5: the dense output layer alone takes 0\.500 of the "):
+        describe(SMALL, Budget(budget=0.5, sparsify_output=False), Sgd(), batch_size=1)
 
 
 def test_options_of_the_engine_are_flags():

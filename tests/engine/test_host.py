@@ -54,6 +54,8 @@ def hand_written(module: nn.Sequential, settings: reference.Settings) -> referen
         ("adaptive", {"s_min": 0.1, "s_max": 0.9, "zeta": 0.7}),
         ("adaptive", {"s_min": 0.05, "granularity": "channel", "sparsify_output": False}),
         ("skip", {"s_min": 0.0, "skip_threshold": 0.8, "sparse_bias": False}),
+        ("budget", {"budget": 0.4, "horizon": 5, "sparsify_output": False}),
+        ("budget", {"budget": 0.2, "max_factor": 3.0}),
     ],
 )
 def test_two_steps_are_those_of_the_method_in_plain_float64_loops(kind, options):

@@ -9,11 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from tinyprop.sparse import Adaptive, AdaptiveSkip, Dense, MeProp, Sparsity, Static, sparsify
+from tinyprop.sparse import Adaptive, AdaptiveSkip, Budget, Dense, MeProp, Sparsity, Static, sparsify
 
 from . import reference
 
-KINDS = {"dense": Dense, "static": Static, "meprop": MeProp, "adaptive": Adaptive, "skip": AdaptiveSkip}
+KINDS = {
+    "dense": Dense,
+    "static": Static,
+    "meprop": MeProp,
+    "adaptive": Adaptive,
+    "skip": AdaptiveSkip,
+    "budget": Budget,
+}
 
 
 def pair(kind: str, **options):

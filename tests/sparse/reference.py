@@ -17,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Settings:
-    """A ratio policy in the reference's own words; ``kind`` is dense, static, meprop, adaptive or skip."""
+    """A policy in the reference's own words; ``kind`` is dense, static, meprop, adaptive, skip or budget."""
 
     kind: str
     ratio: float = 1.0
@@ -30,6 +30,9 @@ class Settings:
     rounding: str = "nearest"
     sparse_bias: bool = True
     sparsify_output: bool = True
+    budget: float = 0.1
+    horizon: int = 100
+    max_factor: float = 10.0
 
 
 @dataclass
@@ -282,6 +285,10 @@ class Network:
     local_error_max: dict[int, float] = field(default_factory=dict)
     selections: dict[int, Selection] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.threshold = Threshold(self.settings)
+        self.first = next(place for place, layer in enumerate(self.layers) if isinstance(layer, Linear | Conv))
+
     def gradients(self, x: np.ndarray, labels: np.ndarray) -> dict[int, Gradients]:
         """Gradients of the mean loss for each weight layer, by its place in the chain; moves Y_max on."""
         B = x.shape[0]
@@ -301,18 +308,93 @@ class Network:
             if not isinstance(layer, Linear | Conv):
                 G = layer.backward(G)
                 continue
-            chosen = select(self.settings, G, self.local_error_max.get(place, 0.0), depth, skipped, layer.unit_axis)
+            if self.settings.kind == "budget":
+                fan_in = layer.W[0].size
+                cost = fan_in * (1 if place == self.first else 2)
+                chosen, G = self.threshold.select(G, inputs[place], depth, fan_in, cost)
+                chosen.local_error_max = max(self.local_error_max.get(place, 0.0), *chosen.local_error)
+            else:
+                chosen = select(self.settings, G, self.local_error_max.get(place, 0.0), depth, skipped, layer.unit_axis)
             self.local_error_max[place] = chosen.local_error_max
             self.selections[place] = chosen
             sums = layer.backward(inputs[place], G, chosen, self.settings.sparse_bias)
             result[place] = Gradients(sums.dW / B, sums.db / B, sums.dX)
             G, skipped, depth = sums.dX, chosen.skipped, depth + 1
+        if self.settings.kind == "budget":
+            self.threshold.end_batch(B)
         return result
 
     def train_step(self, x: np.ndarray, labels: np.ndarray, lr: float) -> None:
         for place, sums in self.gradients(x, labels).items():
             self.layers[place].W -= lr * sums.dW
             self.layers[place].b -= lr * sums.db
+
+
+@dataclass
+class Threshold:
+    """The network's threshold under ``budget``, in loops: written from docs/method.md."""
+
+    settings: Settings
+    value: float = 0.0
+    debt: float = 0.0
+    samples: int = 0
+    spent: float = 0.0
+    total: float = 0.0
+    scores: float = 0.0
+    selected: bool = False
+    dropped: bool = False
+
+    def select(self, G: np.ndarray, x: np.ndarray, depth: int, fan_in: int, cost: int) -> tuple[Selection, np.ndarray]:
+        """The selection from one layer's G, and G as it flows on; ``cost`` is what a kept entry takes."""
+        B, n = G.shape[0], G[0].size
+        mask, sparse, doubtful, errors = np.zeros(G.shape, dtype=bool), np.zeros(G.shape), False, []
+        for b in range(B):
+            magnitudes = [abs(float(g)) for g in G[b].ravel()]
+            errors.append(math.fsum(magnitudes))
+            self.total += n * cost
+            if depth == 0 and not self.settings.sparsify_output:
+                mask[b], sparse[b] = True, G[b]
+                self.spent += n * cost
+                continue
+            mean_square = math.fsum(float(v) ** 2 for v in x[b].ravel()) / x[b].size
+            norm = math.sqrt((fan_in * mean_square + 1) / (fan_in + 1))
+            certain = self.value / norm
+            if self.value == 0:
+                certain = errors[b] / n * math.log(1 / self.settings.budget)
+            self.scores += errors[b] * norm * cost
+            bar = certain * hashed(self.samples + b, depth)
+            for j, magnitude in enumerate(magnitudes):
+                doubtful = doubtful or (magnitude > 0 and abs(magnitude - bar) < 1e-9 * bar)
+                if magnitude > bar:
+                    mask[b].ravel()[j] = self.selected = True
+                    self.spent += cost
+                    raised = min(max(magnitude, certain), magnitude * self.settings.max_factor)
+                    sparse[b].ravel()[j] = math.copysign(raised, G[b].ravel()[j])
+                elif magnitude > 0:
+                    self.dropped = True
+        return Selection(errors, 0.0, [float(kept.mean()) for kept in mask], mask, [False] * B, doubtful), sparse
+
+    def end_batch(self, B: int) -> None:
+        self.samples = (self.samples + B) % 2**24
+        excess = self.spent / (self.settings.budget * self.total) - 1
+        began = self.value > 0
+        if not began:
+            self.value = self.scores / self.total * math.log(1 / self.settings.budget)
+        if not (excess > 0 and not self.selected) and not (excess < 0 and not self.dropped):
+            rate = B / (B + self.settings.horizon)
+            self.debt += rate * excess
+            if began:
+                self.value *= math.exp(min(max(rate * (excess + self.debt / 4), -2), 2))
+        self.spent = self.total = self.scores = 0.0
+        self.selected = self.dropped = False
+
+
+def hashed(sample: int, depth: int) -> float:
+    """In [0, 1); integers of 32 bits throughout."""
+    h = (sample % 2**24 * 0x9E3779B9 + (depth + 1) * 0x85EBCA6B) % 2**32
+    h = (h ^ h >> 16) * 0x7FEB352D % 2**32
+    h = (h ^ h >> 15) * 0x846CA68B % 2**32
+    return ((h ^ h >> 16) >> 8) / 2**24
 
 
 def scheduled_mask(G: np.ndarray, ratio: float, rounding: str = "nearest") -> np.ndarray:

@@ -23,6 +23,8 @@ POLICIES = {
     "adaptive_dense_output": pair("adaptive", s_min=0.0, s_max=1.0, zeta=0.6, sparsify_output=False),
     "skip": pair("skip", s_min=0.0, s_max=1.0, zeta=0.8, skip_threshold=0.55),
     "skip_dense_output": pair("skip", s_min=0.0, s_max=1.0, skip_threshold=0.55, sparsify_output=False),
+    "budget": pair("budget", budget=0.3, horizon=10),
+    "budget_dense_output": pair("budget", budget=0.5, max_factor=2.0, sparsify_output=False),
 }
 
 

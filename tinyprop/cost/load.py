@@ -159,6 +159,8 @@ def _counts(step: TrainingStep, known: Activity, layer: LayerGeometry, ranked: i
     elif policy.name == "static":
         half = 0.0 if policy.rounding == "floor" else 0.5
         sought = float(max(1, min(ranked, math.floor(policy.ratio * ranked + half))))
+    elif policy.name == "budget" and fraction is None:  # of which layer is unknown; of all it is this
+        sought = policy.budget * ranked
     elif fraction is not None:
         sought = fraction * ranked
     else:

@@ -15,7 +15,7 @@ from tinyprop.cost.step import TrainingStep
 from tinyprop.engine.host import Memory
 from tinyprop.errors import RequestError
 
-NETWORK_BYTES, LAYER_BYTES = 152, 164
+NETWORK_BYTES, LAYER_BYTES = 196, 164
 """``sizeof`` tp_network and tp_layer of c/network.h, with pointers of 32 bits."""
 MOST_FLOATS = 0x0FFFFFFF
 """``TP_MAX_FLOATS`` of c/tinyprop.h."""
@@ -58,7 +58,8 @@ def engine_memory(step: TrainingStep) -> Memory:
     outputs = sum(layer.outputs for layer in layers if not layer.in_place)
     places = sum(layer.outputs for layer in layers if layer.kind == "max_pool")
     flow = flow_of(layers)
-    state = 2 + len(trainable) + moments * weights
+    threshold = 3 if step.policy.name == "budget" else 0
+    state = 2 + len(trainable) + moments * weights + threshold
     arena = _Arena(NETWORK_BYTES + LAYER_BYTES * len(layers))
     memory = Memory(
         weights=_WORD * weights,
@@ -138,6 +139,8 @@ def _most_kept(step: TrainingStep, layer: LayerGeometry) -> tuple[int, int, int]
     ranked = layer.rows if by_channel else layer.outputs
     if policy.name == "dense" or (layer.depth == 0 and not policy.sparsify_output):
         return layer.outputs if step.skip_zeros else 0, 0, 0
+    if policy.name == "budget":
+        return layer.outputs, 0, 0
     if policy.name == "meprop":
         count = min(policy.k, ranked)
     else:

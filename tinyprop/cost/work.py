@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tinyprop.cost.assumptions import zero_gradients, zero_inputs
 from tinyprop.cost.layers import LayerGeometry, layers_of
-from tinyprop.cost.load import Load, loads_of
+from tinyprop.cost.load import LANES, Load, loads_of
 from tinyprop.cost.memory import waits
 from tinyprop.cost.products import Features, counts_kept, forward, input_gradient, weight_gradient
 from tinyprop.cost.ranking import Ranking, rank, route
 from tinyprop.cost.step import TrainingStep
+
+if TYPE_CHECKING:
+    from tinyprop.sparse.policies import AnyPolicy
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,9 @@ def _elementwise(step: TrainingStep, layer: LayerGeometry, zeros: float) -> Feat
 def _backward(step: TrainingStep, load: Load) -> Iterator[Part]:
     layer = load.layer
     in_place_adam = step.optimizer.name != "sgd" and step.batch_size == 1 and layer.kind == "linear"
-    select = _select(step, load) | {"steps of adam": float(in_place_adam and not layer.gives_input_gradient)}
-    yield Part(layer.name, "select", f"select.{_route(load)}", select)
+    selecting = _compare if _route(load, step.policy) == "threshold" else _select
+    select = selecting(step, load) | {"steps of adam": float(in_place_adam and not layer.gives_input_gradient)}
+    yield Part(layer.name, "select", f"select.{_route(load, step.policy)}", select)
     if layer.gives_input_gradient:
         gradient = input_gradient(step, load) | {"steps of adam": float(in_place_adam)}
         yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", gradient)
@@ -95,10 +100,12 @@ def _backward(step: TrainingStep, load: Load) -> Iterator[Part]:
         yield Part(layer.name, "update", "update", update)
 
 
-def _route(load: Load) -> str:
-    """Which code ranks."""
+def _route(load: Load, policy: AnyPolicy) -> str:
+    """Which code selects."""
     if not load.selects:
         return "nothing"
+    if policy.name == "budget":
+        return "threshold"
     if load.ranked != load.layer.outputs:
         return "channels"
     return route(load.ranked, load.sought, load.nonzero_ranked, tied=load.tied)
@@ -131,6 +138,21 @@ def _select(step: TrainingStep, load: Load) -> Features:
         "repeated": samples * load.entries * by_channel,
         "tested": samples * (load.kept * layer.outputs / load.ranked if step.skip_zeros else 0.0),
         "listed": samples * load.entries * step.skip_zeros,
+    }
+
+
+def _compare(step: TrainingStep, load: Load) -> Features:
+    """Comparing entries with a threshold: c/threshold.c."""
+    layer, samples = load.layer, step.batch_size
+    return {
+        "rounds": float(step.rounds),
+        "steps of the first layer": float(not layer.gives_input_gradient),
+        "samples": float(samples),
+        "blocks squared": float(samples * (layer.inputs // LANES)),
+        "rest squared": float(samples * (layer.inputs % LANES)),
+        "nonzero squared": samples * layer.inputs * load.nonzero_inputs,
+        "compared": float(samples * layer.outputs),
+        "kept": samples * load.kept,
     }
 
 

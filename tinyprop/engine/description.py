@@ -66,12 +66,16 @@ class Word(IntEnum):
     EPSILON = 22
     WEIGHT_DECAY = 23
     OPTIONS = 24
+    BUDGET = 25
+    BUDGET_LOG = 26
+    HORIZON = 27
+    MAX_FACTOR = 28
 
 
 MAGIC = 0x314E5054
 HEADER_WORDS, LAYER_WORDS, WORD_DAMPING = 32, 10, 8
 LOSSES: dict[Loss, int] = {"softmax_cross_entropy": 0, "binary_cross_entropy": 1, "mean_squared_error": 2}
-POLICIES = {"dense": 0, "static": 1, "meprop": 2, "adaptive": 3, "adaptive_skip": 4}
+POLICIES = {"dense": 0, "static": 1, "meprop": 2, "adaptive": 3, "adaptive_skip": 4, "budget": 5}
 BY_CHANNEL, ROUND_DOWN, DENSE_BIAS, DENSE_OUTPUT = 1, 2, 4, 8
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2}
 SKIP_ZEROS, MEASURE_ERROR = 1, 2
@@ -140,7 +144,7 @@ def describe(
         measure_error: know the local error of layers that stay dense, too.
 
     Raises:
-        RequestError: the engine cannot run it.
+        RequestError: the engine cannot run it, or a dense output layer costs all of a budget.
     """
     for refusal in (*refused_settings(policy, optimizer), *refused_layers(specification)):
         raise RequestError(f"the C engine cannot run {refusal}; backend=torch can")
@@ -158,6 +162,9 @@ def describe(
     zeta = getattr(policy, "zeta", 1.0)
     by_channel = policy.granularity == "channel"
     trainable = tuple(_trainable_layers(specification, by_channel=by_channel))
+    if policy.name == "budget" and not policy.sparsify_output:
+        work = [each.units * each.positions * each.fan_in * (2 if i else 1) for i, each in enumerate(trainable)]
+        policy.require_affordable(work[-1], sum(work))
     layers = [_layer_words(layer) for layer in specification.layers]
     depth = len(trainable)
     for words in layers:
@@ -211,6 +218,11 @@ def _write_policy(header: NDArray[np.uint32], policy: AnyPolicy) -> None:
         header[Word.RATIO] = _float_word(values.ratio)
     elif policy.name == "meprop":
         header[Word.K] = min(values.k, MAX_OUTPUTS)
+    elif policy.name == "budget":
+        header[Word.BUDGET] = _float_word(values.budget)
+        header[Word.BUDGET_LOG] = _float_word(-math.log(values.budget))
+        header[Word.HORIZON] = _float_word(values.horizon)
+        header[Word.MAX_FACTOR] = _float_word(values.max_factor)
     elif policy.name != "dense":
         header[Word.S_MIN] = _float_word(values.s_min)
         header[Word.S_RANGE] = _float_word(values.s_max - values.s_min)

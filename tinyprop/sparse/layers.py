@@ -2,6 +2,7 @@
 
 The forward pass is PyTorch's own. A layer becomes sparse in place (`attach`): parameters, hooks and references to it
 stay what they were, and its state gains one buffer, ``local_error_max``, which is saved and restored with the rest.
+Under `Budget` the output layer also gains the state of the network's threshold.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tinyprop.sparse.autograd import conv2d_of_kept_channels, select_gradient
-from tinyprop.sparse.policies import PerSample, Policy
+from tinyprop.sparse.policies import Budget, PerSample, Policy
 from tinyprop.sparse.selection import Selection, select
 from tinyprop.sparse.statistics import LayerStatistics, Tally
+from tinyprop.sparse.threshold import Threshold, ThresholdState
 
 LossReduction = Literal["mean", "sum"]
 
@@ -32,6 +34,8 @@ class Step:
     record_masks: bool = False
     skipped: NDArray[np.bool_] | None = None
     """Samples that the output layer has taken out of the backward pass that is under way, bool (B,)."""
+    threshold: Threshold | None = None
+    """What selects for all layers, where the policy has one threshold for the network."""
 
 
 @dataclass(eq=False)
@@ -40,6 +44,7 @@ class _Place:
 
     step: Step
     depth: int
+    is_first: bool
     tally: Tally = field(default_factory=Tally)
     generator: torch.Generator | None = None
     last_mask: Tensor | None = None
@@ -52,6 +57,8 @@ class SparseLayer(nn.Module):
     bias: Tensor | None
     local_error_max: Tensor
     """Y_max, the running maximum of the local error: training state, like a batch norm's running mean."""
+    threshold: ThresholdState
+    """Only in the output layer, and only under a policy with one threshold for the network."""
     unit_dim: ClassVar[int]
     """The dimension of the output that counts units or channels, from the end."""
     sample_dims: ClassVar[int]
@@ -68,14 +75,24 @@ class SparseLayer(nn.Module):
         """The entries that the last backward pass kept, in the shape of G; None unless ``record_masks`` is set."""
         return self._place.last_mask
 
-    def attach(self, step: Step, depth: int) -> None:
-        """Give the layer its place: what it shares with the others, and its depth d."""
-        self._place = _Place(step, depth)
+    def attach(self, step: Step, depth: int, *, is_first: bool) -> None:
+        """Give the layer its place: what it shares with the others, its depth d, and whether it runs before them."""
+        self._place = _Place(step, depth, is_first)
         self.register_buffer("local_error_max", torch.zeros((), dtype=self.weight.dtype, device=self.weight.device))
+        if depth == 0 and isinstance(step.policy, Budget):
+            self.threshold = ThresholdState(self.weight)
+            step.threshold = Threshold(step.policy, self.threshold)
 
     def detach_place(self) -> None:
         """Undo `attach`."""
         del self._place, self.local_error_max
+        if "threshold" in self._modules:
+            del self.threshold
+
+    def training_state(self) -> list[str]:
+        """The keys of ``state_dict`` that a plain layer lacks."""
+        threshold = self._modules.get("threshold")
+        return ["local_error_max", *(f"threshold.{key}" for key in (threshold.state_dict() if threshold else ()))]
 
     def seed(self, seed: int) -> None:
         """Where a policy that draws by lot draws from, from now on."""
@@ -96,13 +113,14 @@ class SparseLayer(nn.Module):
         """Forget which samples were skipped: a backward pass may come that does not reach the output layer."""
         self._place.step.skipped = None
 
-    def select(self, gradient: Tensor, *, input_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    def select(self, gradient: Tensor, x: Tensor, *, input_gradient: bool) -> tuple[Tensor, Tensor | None]:
         """Steps 1 to 3 of the method: G with the dropped entries set to zero, and G for a bias that stays dense.
 
-        G has shape (B, …); its first dimension is the sample, everything else belongs to the sample's n entries.
+        G has shape (B, …); its first dimension is the sample, everything else belongs to the sample's n entries. x is
+        the input that the layer was given.
         """
         if gradient.dim() == self.sample_dims:
-            sparse, for_bias = self.select(gradient.unsqueeze(0), input_gradient=input_gradient)
+            sparse, for_bias = self.select(gradient.unsqueeze(0), x.unsqueeze(0), input_gradient=input_gradient)
             return sparse.squeeze(0), None if for_bias is None else for_bias.squeeze(0)
         if len(gradient) == 0:
             return gradient, None
@@ -113,7 +131,11 @@ class SparseLayer(nn.Module):
 
         by_channel = policy.granularity == "channel" and gradient.dim() > 2
         units_first = magnitude.movedim(self.unit_dim, 1) if by_channel else magnitude
-        selection = self._selection(units_first.flatten(2 if by_channel else 1), local_error)
+        flat = units_first.flatten(2 if by_channel else 1)
+        if step.threshold is None:
+            selection = self._selection(flat, local_error)
+        else:
+            selection = self._threshold_selection(step.threshold, flat, local_error, x, input_gradient=input_gradient)
         mask, kept = selection.mask, int(selection.counts.sum())
         if mask is not None:
             if policy.batch_shared:
@@ -135,6 +157,8 @@ class SparseLayer(nn.Module):
         if mask is None:
             return gradient, None
         sparse = gradient * mask
+        if selection.factor is not None:
+            sparse = sparse * selection.factor.view_as(gradient)
         if policy.sparse_bias:
             return sparse, None
         return sparse, gradient if step.skipped is None else gradient * _learnt_from(step.skipped, gradient)
@@ -182,6 +206,25 @@ class SparseLayer(nn.Module):
         mask = torch.ones_like(magnitude, dtype=torch.bool) if selection.mask is None else selection.mask
         return Selection(mask & _learnt_from(skipped, mask), selection.ratio * ~skipped, selection.counts * ~skipped)
 
+    def _threshold_selection(
+        self, threshold: Threshold, magnitude: Tensor, local_error: PerSample, x: Tensor, *, input_gradient: bool
+    ) -> Selection:
+        """What to keep of G by a threshold of the network, which follows when the first layer is done."""
+        place, fan_in = self._place, self.weight[0].numel()
+        samples, entries = magnitude.shape
+        macs = fan_in * (1 + input_gradient)
+        if place.depth == 0 and not place.step.policy.sparsify_output:
+            threshold.spend_all(samples, entries, macs)
+            selection = Selection(None, np.ones_like(local_error), np.full(samples, entries))
+        else:
+            scale = 1 / samples if place.step.loss_reduction == "mean" else 1.0
+            selection = threshold.select(
+                magnitude, local_error, x, scale=scale, depth=place.depth, fan_in=fan_in, macs=macs
+            )
+        if place.is_first:
+            threshold.end_batch(samples)
+        return selection
+
     def _rows_kept(self, mask: Tensor | None, kept: int) -> int:
         """Rows of the weight matrix with a kept entry."""
         if mask is None:
@@ -205,7 +248,8 @@ class SparseLinear(nn.Linear, SparseLayer):  # type: ignore[misc]  # torch types
         input_gradient = input.requires_grad
         bias, dense_bias = _split_bias(self)
         output = nn.functional.linear(input, self.weight, bias)
-        return select_gradient(output, lambda G: self.select(G, input_gradient=input_gradient), dense_bias, unit_dim=-1)
+        selector = lambda G: self.select(G, input, input_gradient=input_gradient)
+        return select_gradient(output, selector, dense_bias, unit_dim=-1)
 
 
 class SparseConv2d(nn.Conv2d, SparseLayer):
@@ -218,7 +262,7 @@ class SparseConv2d(nn.Conv2d, SparseLayer):
             return super().forward(input)
         self.begin_forward()
         input_gradient = input.requires_grad
-        selector = lambda G: self.select(G, input_gradient=input_gradient)
+        selector = lambda G: self.select(G, input, input_gradient=input_gradient)
         by_channel = self._place.step.policy.granularity == "channel"
         if (
             by_channel

@@ -8,7 +8,7 @@ Notation, as everywhere in this package: B batch size, n entries of one sample's
 channels × height × width), Y local error, r ratio, k kept entries, d trainable layers between a layer and the output.
 
 Sources: Static, MeProp: Sun et al., ICML 2017 (arXiv 1706.06197). Adaptive: Rüb et al. 2023 (arXiv 2308.09201).
-AdaptiveSkip: TinyPropv2 (arXiv 2409.07109). Scheduled: ssProp (arXiv 2408.12561).
+AdaptiveSkip: TinyPropv2 (arXiv 2409.07109). Scheduled: ssProp (arXiv 2408.12561). Budget: ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyprop.errors import require
+from tinyprop.errors import RequestError, require
 
 Granularity = Literal["element", "channel"]
 Rounding = Literal["nearest", "floor"]
@@ -52,6 +52,8 @@ class Policy:
     """Entries are drawn by lot instead of ranked by magnitude."""
     batch_shared: ClassVar[bool] = False
     """One selection serves the whole batch, instead of one for each sample."""
+    by_threshold: ClassVar[bool] = False
+    """Entries are compared with one threshold of the network instead of ranked; there are no ratios and counts."""
 
     def __post_init__(self) -> None:
         require(*self._conditions())
@@ -234,7 +236,60 @@ class AdaptiveSkip(Adaptive):
         )
 
 
-AnyPolicy = Dense | Static | Random | Scheduled | MeProp | Adaptive | AdaptiveSkip
+@dataclass(frozen=True, kw_only=True)
+class Budget(Policy):
+    """A given share of the network's backward work, spent on the entries that carry most of the weight gradient.
+
+    An entry is kept with a probability in proportion to the norm of the weight gradient that it stands for, and is
+    scaled up by as much as it was likely to be dropped. One threshold serves the whole network and follows the budget:
+    see `tinyprop.sparse.threshold`.
+
+    Attributes:
+        budget: multiply-accumulates of weight and input gradients against dense training, all layers together.
+        horizon: samples over which the threshold follows the gradients.
+        max_factor: the most that a kept entry is scaled up by. The gradient has no bias but from entries that are kept
+            more rarely than one time in so many; 1 leaves all as they are.
+    """
+
+    name: Literal["budget"] = "budget"
+    budget: float = 0.1
+    horizon: int = 100
+    max_factor: float = 10.0
+    by_threshold: ClassVar[bool] = True
+
+    def require_affordable(self, fixed: int, total: int) -> None:
+        """Refuse a budget that leaves nothing for the hidden layers.
+
+        Args:
+            fixed, total: multiply-accumulates of what is never sparse, and of everything.
+
+        Raises:
+            RequestError: says the share of the output layer.
+        """
+        if fixed >= self.budget * total:
+            raise RequestError(
+                f"policy.budget={self.budget}: the dense output layer alone takes {fixed / total:.3f} of the backward "
+                "work; raise the budget, or set policy.sparsify_output=true"
+            )
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from super()._conditions()
+        yield 0 < self.budget < 1, "budget", f"{self.budget} is outside (0, 1); all of the work is policy=dense"
+        yield self.horizon >= 1, "horizon", f"{self.horizon} samples is under 1"
+        yield 1 <= self.max_factor < math.inf, "max_factor", f"{self.max_factor} must be finite and at least 1"
+        yield (
+            self.granularity == "element",
+            "granularity",
+            f"{self.granularity!r} is not part of a budget policy, which compares single entries",
+        )
+        yield (
+            self.sparse_bias,
+            "sparse_bias",
+            f"{self.sparse_bias} is not part of a budget policy, whose kept entries stand for the dropped ones",
+        )
+
+
+AnyPolicy = Dense | Static | Random | Scheduled | MeProp | Adaptive | AdaptiveSkip | Budget
 
 
 def _within_unit(field: str, value: float) -> Condition:

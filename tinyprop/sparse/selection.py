@@ -21,11 +21,13 @@ class Selection:
             ranked. None: everything is kept.
         ratio: r of each sample, shape (B,).
         counts: k of each sample, shape (B,).
+        factor: what kept entries are multiplied by, shape (B, n); None: they stay as they are.
     """
 
     mask: Tensor | None
     ratio: PerSample
     counts: NDArray[np.int64]
+    factor: Tensor | None = None
 
 
 def keep_largest(magnitude: Tensor, k: Tensor) -> Tensor:

@@ -77,8 +77,8 @@ def sparsify(
     alone, since what they do with their weights is not known, and so are frozen layers.
 
     Args:
-        model: any model; its ``state_dict`` gains a buffer ``<layer>.local_error_max`` for each sparse layer, so load
-            weights of the plain model before this call.
+        model: any model; its ``state_dict`` gains a buffer ``<layer>.local_error_max`` for each sparse layer, and under
+            `Budget` three of the output layer's threshold, so load weights of the plain model before this call.
         policy: such as ``Static(ratio=0.1)`` or ``Adaptive(s_min=0.1, s_max=0.9, zeta=0.5)``.
         loss_reduction: of the loss over the batch. A mean makes each sample's gradient B times smaller, which the local
             error must not depend on.
@@ -103,7 +103,7 @@ def sparsify(
     for index, name in enumerate(names):
         layer: Any = found[name]
         layer.__class__ = _SPARSE[type(layer)]
-        layer.attach(step, depth=len(names) - 1 - index)
+        layer.attach(step, depth=len(names) - 1 - index, is_first=index == 0)
         layers[name] = layer
     return Sparsity(policy, layers, step)
 
@@ -119,9 +119,10 @@ def densify(model: nn.Module) -> None:
 def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """The ``state_dict`` that the model would have if it had never been sparse."""
     own = {
-        f"{name}.local_error_max" if name else "local_error_max"
+        f"{name}.{key}" if name else key
         for name, module in model.named_modules()
         if isinstance(module, SparseLayer)
+        for key in module.training_state()
     }
     return {key: value for key, value in model.state_dict().items() if key not in own}
 

@@ -19,11 +19,14 @@ static uint32_t between(uint32_t low, uint32_t high) {
     return low + fuzz_random(&state) % (high - low + 1);
 }
 
-static uint32_t fraction(void) {
-    const float value = (float)(fuzz_random(&state) >> 8) / 16777216.0f;
+static uint32_t word_of(float value) {
     uint32_t word;
     memcpy(&word, &value, sizeof word);
     return word;
+}
+
+static uint32_t fraction(void) {
+    return word_of((float)(fuzz_random(&state) >> 8) / 16777216.0f);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b) {
@@ -38,7 +41,7 @@ static void write_header(uint32_t *word) {
     word[TP_WORD_CHANNELS] = between(1, 6);
     word[TP_WORD_BATCH] = between(1, 7);
     word[TP_WORD_MICRO_BATCH] = fuzz_random(&state) % 2 ? word[TP_WORD_BATCH] : between(1, word[TP_WORD_BATCH]);
-    word[TP_WORD_POLICY] = between(TP_DENSE, TP_ADAPTIVE_SKIP);
+    word[TP_WORD_POLICY] = between(TP_DENSE, TP_BUDGET);
     word[TP_WORD_POLICY_FLAGS] = between(0, 15);
     word[TP_WORD_K] = between(1, 40);
     for (uint32_t i = TP_WORD_RATIO; i <= TP_WORD_SKIP_THRESHOLD; i++)
@@ -48,6 +51,12 @@ static void write_header(uint32_t *word) {
     for (uint32_t i = TP_WORD_MOMENTUM; i <= TP_WORD_WEIGHT_DECAY; i++)
         word[i] = fuzz_random(&state) % 4 ? fraction() : 0;
     word[TP_WORD_OPTIONS] = between(0, 3);
+    if (word[TP_WORD_POLICY] == TP_BUDGET)
+        word[TP_WORD_POLICY_FLAGS] &= TP_DENSE_OUTPUT | TP_ROUND_DOWN;
+    word[TP_WORD_BUDGET] = fraction();
+    word[TP_WORD_BUDGET_LOG] = word_of((float)between(0, 9));
+    word[TP_WORD_HORIZON] = word_of((float)between(1, 200));
+    word[TP_WORD_MAX_FACTOR] = word_of((float)between(1, 30));
 }
 
 /* A layer on a feature map; its shape moves on. */

@@ -85,7 +85,8 @@ static void lay_out(tp_network *network, const tp_shared *shared, tp_carver *car
                     tp_memory *memory) {
     const uint32_t samples = network->micro_batch;
     const uint32_t pointers = tp_larger(samples, shared->patch ? TP_TILE : 0);
-    const uint64_t state = 2 + shared->trainable + tp_moments(network) * shared->weights;
+    const uint64_t moments = tp_moments(network) * shared->weights, threshold = network->policy == TP_BUDGET ? 3 : 0;
+    const uint64_t state = 2 + shared->trainable + moments + threshold;
     uint64_t before = carver->used;
     network->state = carve(carver, state, sizeof(float));
     memory->state = (uint32_t)state;
@@ -94,6 +95,7 @@ static void lay_out(tp_network *network, const tp_shared *shared, tp_carver *car
         cursors->local_error_max = network->state + 2;
         cursors->first = cursors->local_error_max + shared->trainable;
         cursors->second = cursors->first + shared->weights;
+        network->threshold = cursors->first + moments;
     }
 
     before = carver->used;

@@ -44,10 +44,12 @@ static void input_gradients(tp_network *network, const tp_layer *layer, const fl
         input_gradient(network, layer, s, flow + (size_t)s * layer->out_size, dx + (size_t)s * layer->in_size);
 }
 
-static void backward_trainable(tp_network *network, uint32_t l, const tp_share *share, const float *flow, float *dx) {
+static void backward_trainable(tp_network *network, uint32_t l, const tp_share *share, float *flow, float *dx) {
     const tp_layer *layer = &network->layer[l];
     TP_MARK(TP_SELECT, l);
-    tp_select(network, l, flow, share->samples);
+    tp_select(network, l, flow, share);
+    if (network->policy == TP_BUDGET && share->last && !layer->gives_input_gradient)
+        tp_follow_budget(network, share->done + share->samples);
     if (layer->gives_input_gradient) {
         TP_MARK(TP_INPUT_GRADIENT, l);
         input_gradients(network, layer, flow, dx, share->samples);
@@ -78,6 +80,8 @@ static void backward_pool(const tp_layer *layer, const float *flow, float *dx, u
 void tp_backward_pass(tp_network *network, const tp_share *share) {
     uint32_t side = 0;
     memset(network->skipped, 0, share->samples);
+    if (share->done == 0)
+        memset(&network->spending, 0, sizeof network->spending);
     for (uint32_t l = network->layers; l-- > 0;) {
         const tp_layer *layer = &network->layer[l];
         float *flow = network->flow[side], *dx = network->flow[side ^ 1];

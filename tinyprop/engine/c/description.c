@@ -29,13 +29,17 @@ static tp_status check_settings(const tp_network *network) {
     const tp_network *n = network;
     const bool fine =
         n->loss <= TP_MEAN_SQUARED_ERROR && n->batch >= 1 && n->batch <= TP_MAX_FLOATS && n->micro_batch >= 1 &&
-        n->micro_batch <= n->batch && n->policy <= TP_ADAPTIVE_SKIP && n->policy_flags < 2 * TP_DENSE_OUTPUT &&
+        n->micro_batch <= n->batch && n->policy <= TP_BUDGET && n->policy_flags < 2 * TP_DENSE_OUTPUT &&
         within(n->ratio, 0.0f, 1.0f) && within(n->s_min, 0.0f, 1.0f) && within(n->s_range, 0.0f, 3.4e38f) &&
         within(n->skip_threshold, 0.0f, 1.0f) && (n->policy != TP_MEPROP || n->k >= 1) && n->optimizer <= TP_ADAMW &&
         within(n->momentum, 0.0f, 1.0f) && within(n->beta1, 0.0f, 1.0f) && within(n->beta1_rest, 0.0f, 1.0f) &&
         within(n->beta2, 0.0f, 1.0f) && within(n->beta2_rest, 0.0f, 1.0f) && within(n->epsilon, 0.0f, 3.4e38f) &&
         within(n->weight_decay, 0.0f, 3.4e38f) && n->options < 2 * TP_MEASURE_ERROR;
-    return fine ? TP_OK : TP_BAD_SETTING;
+    const bool budget = n->policy != TP_BUDGET ||
+                        ((n->policy_flags & (TP_BY_CHANNEL | TP_DENSE_BIAS)) == 0 && within(n->budget, 1e-9f, 1.0f) &&
+                         within(n->budget_log, 0.0f, 30.0f) && within(n->horizon, 1.0f, 3.4e38f) &&
+                         within(n->max_factor, 1.0f, 3.4e38f));
+    return fine && budget ? TP_OK : TP_BAD_SETTING;
 }
 
 tp_status tp_read_header(const uint32_t *description, uint32_t words, tp_network *network, tp_geometry *input) {
@@ -45,7 +49,7 @@ tp_status tp_read_header(const uint32_t *description, uint32_t words, tp_network
     if (layers < 1 || layers > TP_MAX_LAYERS || description[TP_WORD_WORDS] != words ||
         words != TP_HEADER_WORDS + layers * TP_LAYER_WORDS)
         return TP_BAD_DESCRIPTION;
-    for (uint32_t word = TP_WORD_OPTIONS + 1; word < TP_HEADER_WORDS; word++)
+    for (uint32_t word = TP_WORD_MAX_FACTOR + 1; word < TP_HEADER_WORDS; word++)
         if (description[word] != 0)
             return TP_BAD_DESCRIPTION;
     memset(network, 0, sizeof *network);
@@ -69,6 +73,10 @@ tp_status tp_read_header(const uint32_t *description, uint32_t words, tp_network
     network->epsilon = as_float(description[TP_WORD_EPSILON]);
     network->weight_decay = as_float(description[TP_WORD_WEIGHT_DECAY]);
     network->options = description[TP_WORD_OPTIONS];
+    network->budget = as_float(description[TP_WORD_BUDGET]);
+    network->budget_log = as_float(description[TP_WORD_BUDGET_LOG]);
+    network->horizon = as_float(description[TP_WORD_HORIZON]);
+    network->max_factor = as_float(description[TP_WORD_MAX_FACTOR]);
     const tp_status status = check_settings(network);
     if (status != TP_OK)
         return status;

@@ -34,7 +34,11 @@ enum { /* words of the header */
        TP_WORD_BETA2_REST,   /* float */
        TP_WORD_EPSILON,      /* float */
        TP_WORD_WEIGHT_DECAY, /* float */
-       TP_WORD_OPTIONS
+       TP_WORD_OPTIONS,
+       TP_WORD_BUDGET,     /* float: budget */
+       TP_WORD_BUDGET_LOG, /* float: -ln(budget), rounded once */
+       TP_WORD_HORIZON,    /* float */
+       TP_WORD_MAX_FACTOR  /* float */
 };
 
 /* A batch that is held whole (micro-batch = batch) is worked on layer by layer: its gradients need no buffer under SGD,
@@ -42,7 +46,7 @@ enum { /* words of the header */
  * a sample's ratio then sees the running maximum up to its own micro-batch. */
 
 enum { TP_SOFTMAX_CROSS_ENTROPY, TP_BINARY_CROSS_ENTROPY, TP_MEAN_SQUARED_ERROR };
-enum { TP_DENSE, TP_STATIC, TP_MEPROP, TP_ADAPTIVE, TP_ADAPTIVE_SKIP };
+enum { TP_DENSE, TP_STATIC, TP_MEPROP, TP_ADAPTIVE, TP_ADAPTIVE_SKIP, TP_BUDGET };
 enum {
     TP_BY_CHANNEL = 1,  /* convolutions keep whole output channels, ranked by their L1 norm */
     TP_ROUND_DOWN = 2,  /* k = floor(n r); otherwise floor(n r + 1/2) */
@@ -75,7 +79,8 @@ enum {                /* layers: word 0 is the kind, the others follow */
  * conv2d  [output channels][kernel][kernel][input channels / groups]
  *
  * State (tp_state): 1 - beta1^t and 1 - beta2^t of Adam (2 floats, whatever the optimizer), then the running maximum of
- * each trainable layer's local error, then momentum or first moments in the layout of the weights, then second moments.
+ * each trainable layer's local error, then momentum or first moments in the layout of the weights, then second moments;
+ * with TP_BUDGET then the threshold, its debt, and the number of samples trained on, modulo 2^24.
  */
 
 #endif

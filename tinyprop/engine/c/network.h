@@ -40,6 +40,19 @@ typedef struct tp_layer {
     uint32_t *run_count;
 } tp_layer;
 
+/* Multiply-accumulates: 64 bits, in two words since the arena is aligned for no more. */
+typedef struct tp_work {
+    uint32_t low, high;
+} tp_work;
+
+/* What a batch under a budget has spent so far. */
+typedef struct tp_spending {
+    tp_work kept, total;
+    float scores;  /* of the entries, weighted by their work */
+    bool selected; /* whether an entry was kept by the threshold */
+    bool dropped;  /* whether an entry that is not zero was dropped */
+} tp_spending;
+
 struct tp_network {
     uint32_t layers;
     uint32_t loss, policy, policy_flags, optimizer, options;
@@ -48,7 +61,11 @@ struct tp_network {
     float ratio, s_min, s_range, skip_threshold;
     uint32_t k;
     float momentum, beta1, beta1_rest, beta2, beta2_rest, epsilon, weight_decay;
+    float budget, budget_log, horizon, max_factor;
     float *state; /* see description.h */
+
+    float *threshold;     /* its part of the state, with TP_BUDGET: see threshold.c */
+    tp_spending spending; /* of the batch under way */
 
     const float **input; /* [micro-batch] samples */
     const float **x;     /* [micro-batch or tile] what a kernel reads */
@@ -80,6 +97,7 @@ struct tp_network {
 /* How a micro-batch stands in its batch. */
 typedef struct tp_share {
     uint32_t samples; /* of the micro-batch */
+    uint32_t done;    /* of the batch, before it */
     float scale;      /* 1 / samples of the batch */
     float learning_rate;
     bool last;
@@ -114,7 +132,18 @@ uint32_t tp_count(const tp_network *network, float ratio, uint32_t n);
 float tp_ratio(const tp_network *network, const tp_layer *layer, float local_error, float local_error_max);
 
 void tp_forward_pass(tp_network *network, uint32_t samples);
-void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samples);
+/* Which entries of a layer's gradients are kept; a budget scales them, too. */
+void tp_select(tp_network *network, uint32_t l, float *flow, const tp_share *share);
+
+/* The same for sample s of the micro-batch under a budget: how many are kept. */
+uint32_t tp_select_by_threshold(tp_network *network, uint32_t l, uint32_t s, float *g, const tp_share *share);
+
+/* Count a sample's work in a layer that keeps everything. */
+void tp_spend_all(tp_network *network, const tp_layer *layer);
+
+/* Let the threshold follow what a batch of so many samples has spent. */
+void tp_follow_budget(tp_network *network, uint32_t samples);
+
 void tp_backward_pass(tp_network *network, const tp_share *share);
 
 /* Add the samples' weight gradient, times scale, to `sum`: rows, then biases. */

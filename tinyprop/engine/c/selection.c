@@ -26,6 +26,10 @@ float tp_ratio(const tp_network *network, const tp_layer *layer, float local_err
     return ratio < 0.0f ? 0.0f : ratio > 1.0f ? 1.0f : ratio;
 }
 
+static bool follows_error(const tp_network *network) {
+    return network->policy == TP_ADAPTIVE || network->policy == TP_ADAPTIVE_SKIP;
+}
+
 static bool is_finite(float value) {
     return value - value == 0.0f;
 }
@@ -108,8 +112,7 @@ static void rank(tp_network *network, const tp_layer *layer, uint32_t s, const f
 /* How many of the ranked a sample's ratio keeps. An error that is no number asks for everything that there is room for,
  * so that a divergence stays visible. */
 static uint32_t count_of(const tp_network *network, const tp_layer *layer, float error, float *ratio) {
-    const bool follows_error = network->policy >= TP_ADAPTIVE;
-    if (follows_error && !is_finite(error)) {
+    if (follows_error(network) && !is_finite(error)) {
         *ratio = 1.0f;
         return network->most / (layer->out_size / layer->ranked);
     }
@@ -142,11 +145,25 @@ static void select_sample(tp_network *network, tp_layer *layer, uint32_t s, cons
     add(&statistics->ratio, &statistics->ratio_carry, ratio);
 }
 
-void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samples) {
+/* The same by the network's threshold. */
+static void select_within_budget(tp_network *network, uint32_t l, uint32_t s, float *g, const tp_share *share) {
     tp_layer *layer = &network->layer[l];
+    if (!layer->selects) {
+        tp_spend_all(network, layer);
+        select_sample(network, layer, s, g, false);
+        return;
+    }
+    network->kept[s] = tp_select_by_threshold(network, l, s, g, share);
+    tp_statistics *statistics = &layer->statistics;
+    statistics->kept += network->kept[s];
+    add(&statistics->ratio, &statistics->ratio_carry, (float)network->kept[s] / (float)layer->out_size);
+}
+
+void tp_select(tp_network *network, uint32_t l, float *flow, const tp_share *share) {
+    tp_layer *layer = &network->layer[l];
+    const uint32_t samples = share->samples;
     const bool decides = layer->is_output && network->policy == TP_ADAPTIVE_SKIP;
-    const bool follows_error = layer->selects && network->policy >= TP_ADAPTIVE;
-    const bool measures = follows_error || decides || (network->options & TP_MEASURE_ERROR) != 0;
+    const bool measures = (layer->selects && follows_error(network)) || decides || (network->options & TP_MEASURE_ERROR) != 0;
     if (measures)
         measure(network, layer, flow, samples);
     if (decides)
@@ -154,7 +171,11 @@ void tp_select(tp_network *network, uint32_t l, const float *flow, uint32_t samp
     tp_statistics *statistics = &layer->statistics;
     statistics->samples += samples;
     for (uint32_t s = 0; s < samples; s++) {
-        select_sample(network, layer, s, flow + (size_t)s * layer->out_size, measures);
+        float *g = flow + (size_t)s * layer->out_size;
+        if (network->policy == TP_BUDGET)
+            select_within_budget(network, l, s, g, share);
+        else
+            select_sample(network, layer, s, g, measures);
         if (measures)
             add(&statistics->local_error, &statistics->local_error_carry, network->local_error[s]);
 #ifdef TP_OBSERVED

@@ -10,7 +10,9 @@ static void settle_selection(const tp_network *network, tp_layer *layer) {
     layer->selects =
         network->policy != TP_DENSE && !(layer->is_output && (network->policy_flags & TP_DENSE_OUTPUT) != 0);
     layer->most = 0;
-    if (layer->selects)
+    if (layer->selects && network->policy == TP_BUDGET)
+        layer->most = layer->out_size;
+    else if (layer->selects)
         layer->most =
             tp_count(network, tp_ratio(network, layer, 1.0f, 1.0f), layer->ranked) * (layer->out_size / layer->ranked);
     else if ((network->options & TP_SKIP_ZEROS) != 0)
@@ -45,7 +47,7 @@ static void add_trainable(const tp_network *network, const tp_layer *layer, tp_s
             shared->own_gradients += weights;
     }
     shared->most = tp_larger(shared->most, layer->most);
-    if (layer->selects) {
+    if (layer->selects && network->policy != TP_BUDGET) {
         shared->rank = tp_larger(shared->rank, layer->ranked);
         if (layer->ranked != layer->out_size)
             shared->norm = tp_larger(shared->norm, layer->ranked);

@@ -65,6 +65,7 @@ static tp_status train_batch(tp_network *network, const tp_source *source, uint3
     for (uint32_t done = 0; done < samples; done += share.samples) {
         const uint32_t left = samples - done;
         share.samples = left < network->micro_batch ? left : network->micro_batch;
+        share.done = done;
         share.last = share.samples == left;
         const tp_status status = train_micro_batch(network, source, first + done, &share, loss);
         if (status != TP_OK)

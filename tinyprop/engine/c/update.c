@@ -95,7 +95,7 @@ static void adam_in_place(tp_network *network, uint32_t l, const tp_share *share
     TP_MARK(TP_UPDATE, l);
     uint32_t next = 0;
     for (uint32_t row = 0; row < layer->rows; row++) {
-        const bool is_kept = kept.index == NULL || (next < kept.count && kept.index[next] == row);
+        const bool is_kept = next < kept.count && (kept.index == NULL || kept.index[next] == row);
         next += is_kept;
         const float a = is_kept ? share->scale * g[row] : 0.0f;
         float bias = is_kept || dense_bias ? share->scale * g[row] : 0.0f;
