@@ -63,7 +63,6 @@ def calibrate(
         RequestError: the core's firmware image is not that of the sources.
     """
     image = load(core)
-    sections = image.section_sizes
     done = 0
 
     def observed(seed: int, count: int, *, before: int, counted: int) -> Iterator[tuple[TrainingStep, Counted]]:
@@ -77,9 +76,9 @@ def calibrate(
     fitted = list(observed(FIT_SEED, networks, before=3, counted=2))
     known = Coefficients(
         core=core.name,
-        code=sections[".vectors"] + sections[".text"],
-        constants=sections.get(".rodata", 0) + sections.get(".data", 0),
-        static=sections.get(".data", 0) + sections.get(".bss", 0),
+        code=image.code,
+        constants=image.constants,
+        static=image.static,
         stack=max(counted.stack for _, counted in fitted),
         cycle_model=TIMINGS[core.name].source,
         kernels=fit(fitted),

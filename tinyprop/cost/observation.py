@@ -12,11 +12,10 @@ from tinyprop.cost.load import LANES
 from tinyprop.cost.memory import flow_of
 from tinyprop.cost.step import Activity, TrainingStep
 from tinyprop.engine.host import Memory
+from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import SelectionSums
 
 Floats = NDArray[np.float32]
-_SELECT = 2
-"""``TP_SELECT`` of c/tinyprop.h."""
 _TANH_OF_LARGE = 0.5546
 """tanh(5/8): from there on c/kernels/tanh.c takes its longer way."""
 
@@ -48,7 +47,7 @@ class Observer:
     def look(self, mark: int) -> None:
         """Take note of a call of tp_mark: where a selection begins, its gradient is complete."""
         index = mark >> 8
-        if mark & 0xFF != _SELECT:
+        if MARKED[mark & 0xFF] != "select":
             return
         seen = self._gradients.setdefault(index, [])
         done = sum(count for _, count in seen) % self._step.batch_size

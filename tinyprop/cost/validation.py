@@ -9,11 +9,12 @@ import numpy as np
 
 from tinyprop.cost.coefficients import Coefficients, coefficients_of
 from tinyprop.cost.design import data_for
-from tinyprop.cost.predict import PHASES, Prediction, predict
+from tinyprop.cost.predict import Prediction, predict
 from tinyprop.cost.simulation import Board, Counted
 from tinyprop.cost.step import Activity, TrainingStep
 from tinyprop.cost.target import Target
 from tinyprop.engine.images import CORES
+from tinyprop.engine.phases import PHASES
 from tinyprop.models.presets import LeNet, Mlp
 from tinyprop.models.specification import Loss, NetworkSpecification
 from tinyprop.sparse.policies import Adaptive, AnyPolicy, Dense, Static
