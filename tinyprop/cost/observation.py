@@ -47,7 +47,7 @@ class Observer:
     def look(self, mark: int) -> None:
         """Take note of a call of tp_mark: where a selection begins, its gradient is complete."""
         index = mark >> 8
-        if MARKED[mark & 0xFF] != "select":
+        if mark & 0xFF != MARKED.index("select"):
             return
         seen = self._gradients.setdefault(index, [])
         done = sum(count for _, count in seen) % self._step.batch_size

@@ -158,7 +158,7 @@ class Board:
         return {
             mark >> 8: sum(passage.times for passage in found if passage.start in entries)
             for mark, found in passages.items()
-            if MARKED[mark & 0xFF] == "weight_gradient"
+            if mark & 0xFF == MARKED.index("weight_gradient")
         }
 
 
