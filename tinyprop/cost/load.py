@@ -27,6 +27,7 @@ class Load:
         ranked: n, what is ranked: entries, or channels.
         sought: k, how many of them are looked for; fewer are kept where a whole gradient is zero.
         kept: how many of them are kept.
+        blank: share of the samples that are ranked although their gradients are all zero.
         tied: whether many gradients are alike, since an average pool has spread them.
         entries: entries of G that are worked on, in a list or all.
         listed: whether by a list of indices.
@@ -47,6 +48,7 @@ class Load:
     ranked: int
     sought: float
     kept: float
+    blank: float
     tied: bool
     entries: float
     listed: bool
@@ -128,6 +130,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         ranked=ranked,
         sought=sought,
         kept=kept,
+        blank=1 - kept / sought if selects and not policy.name.startswith("adaptive") else 0.0,
         tied=has_ties(layers, index),
         entries=entries,
         listed=selects or step.skip_zeros,

@@ -155,6 +155,7 @@ def weight_gradient(step: TrainingStep, load: Load) -> Features:
         "blocks of groups": found["groups"] * load.blocks,
         "biases": samples * biases * (layer.biases > 0),
         "listed biases": samples * biases * (layer.biases > 0) * (load.listed and not dense_bias),
+        "positions of biases": float(samples * layer.windows * (layer.biases > 0)) * (layer.kind == "conv2d"),
         "nonzero products": products,
         "nonzero sums": max(0.0, products - first),
         "runs": found["groups"] * load.runs,
