@@ -171,6 +171,12 @@ class EngineTraining(ABC):
         self.engine_weights[:] = state["weights"].numpy()
         self.training_state[:] = state["training"].numpy()
 
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        weights = len(self.engine_weights)
+        if len(self.training_state) < weights:
+            return {}
+        return self._layout.unpack(self.training_state[-weights:])
+
     def plain_module(self) -> nn.Module:
         plain = copy.deepcopy(self._module)
         plain.load_state_dict(self.weights())

@@ -21,7 +21,7 @@ from tinyprop.cost.design import trainings
 from tinyprop.cost.fitting import fit
 from tinyprop.cost.simulation import Board, Counted
 from tinyprop.cost.step import TrainingStep
-from tinyprop.cost.validation import errors_of
+from tinyprop.cost.validation import errors_of, kept_of, measured_of
 from tinyprop.engine.images import CORES, Core, core_of, load
 from tinyprop.errors import TinypropError
 
@@ -90,8 +90,14 @@ def calibrate(
             "date": date.today().isoformat(),
         },
         errors={},
+        errors_unmeasured={},
     )
-    return replace(known, errors=errors_of(known, observed(HELD_OUT_SEED, held_out, before=24, counted=4)))
+    others = list(observed(HELD_OUT_SEED, held_out, before=24, counted=4))
+    return replace(
+        known,
+        errors=errors_of(known, others, measured_of),
+        errors_unmeasured=errors_of(known, others, kept_of),
+    )
 
 
 def _show(core: str, done: int, of: int) -> None:

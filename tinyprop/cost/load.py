@@ -12,6 +12,7 @@ from tinyprop.cost.assumptions import (
     returned_positions,
     zero_gradients,
     zero_inputs,
+    zeros_behind,
 )
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.step import Activity, TrainingStep
@@ -86,7 +87,8 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     selects = policy.name != "dense" and (layer.depth > 0 or policy.sparsify_output)
     by_channel = selects and layer.kind == "conv2d" and policy.granularity == "channel"
     ranked = layer.rows if by_channel else layer.outputs
-    zeros = zero_gradients(layers, index, returned) if known.zero_gradients is None else known.zero_gradients
+    behind = zeros_behind(step, layers, index)
+    zeros = zero_gradients(layers, index, returned, behind) if known.zero_gradients is None else known.zero_gradients
     nonzero = 1 - zeros
     sought = kept = float(ranked)
     if selects:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyprop.cost.assumptions import LARGE_TANH
 from tinyprop.cost.layers import layers_of
 from tinyprop.cost.load import LANES
 from tinyprop.cost.memory import flow_of
@@ -16,8 +17,6 @@ from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import SelectionSums
 
 Floats = NDArray[np.float32]
-_TANH_OF_LARGE = 0.5546
-"""tanh(5/8): from there on c/kernels/tanh.c takes its longer way."""
 
 
 class Observer:
@@ -108,7 +107,7 @@ class Observer:
                 if self._layers[at].trainable:
                     break
                 if self._layers[at].kind == "tanh":
-                    large = float((np.abs(values[at + 1]) > _TANH_OF_LARGE).mean())
+                    large = float((np.abs(values[at + 1]) > LARGE_TANH).mean())
             found.append((float((x == 0).mean()), empty, large))
         return found
 

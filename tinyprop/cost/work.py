@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tinyprop.cost.assumptions import zero_gradients, zero_inputs
+from tinyprop.cost.assumptions import zero_gradients, zero_inputs, zeros_behind
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.load import Load, loads_of
 from tinyprop.cost.memory import waits
@@ -57,7 +57,9 @@ def parts_of(step: TrainingStep) -> Iterator[Part]:
             if not layer.gives_input_gradient:
                 return
         elif layer.kind != "flatten":
-            found = _elementwise(step, layer, zero_gradients(layers, index, returned))
+            found = _elementwise(
+                step, layer, zero_gradients(layers, index, returned, zeros_behind(step, layers, index))
+            )
             yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", found)
 
 
@@ -138,9 +140,7 @@ def _ranking(load: Load, *, by_channel: bool) -> dict[str, float]:
     blank = load.blank
     nonzero = min(float(load.ranked), load.nonzero_ranked / (1 - blank)) if blank < 1 else 0.0
     tied = load.tied and not by_channel
-    living, dead = (
-        vars(rank(load.ranked, load.sought, each, columns, tied=tied)) for each in (nonzero, 0.0)
-    )
+    living, dead = (vars(rank(load.ranked, load.sought, each, columns, tied=tied)) for each in (nonzero, 0.0))
     return {name: (1 - blank) * living[name] + blank * dead[name] for name in living}
 
 
