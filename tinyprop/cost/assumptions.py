@@ -52,7 +52,9 @@ def zero_gradients(
             averaged *= after.kernel
     if not behind_relu:
         return 1 - nonzero
-    silent = _ZERO_BEHIND_RELU**power if zeros_behind is None else zeros_behind ** (1 / averaged)
+    silent = _ZERO_BEHIND_RELU**power if zeros_behind is None else zeros_behind
+    if averaged > 1:  # an average hides zeros
+        silent = max(silent ** (1 / averaged), _ZERO_BEHIND_RELU**power)
     return 1 - nonzero * (1 - silent)
 
 

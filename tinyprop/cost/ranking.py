@@ -79,7 +79,7 @@ def rank(n: float, k: float, nonzero: float, columns: float, *, tied: bool) -> R
         _list(work, n / step, k // step + _MARGIN, nonzero / step, 1)
         work.collected = n
         passed = _passing(n, k, nonzero)
-        if k <= passed <= n / 2:
+        if k <= passed <= n / 2 and not tied:
             work.passed = passed
             _quickselect(work, passed, k)
     if way == "all":

@@ -112,23 +112,27 @@ def _select(step: TrainingStep, load: Load) -> Features:
     nonzero = layer.outputs * load.nonzero_gradients
     follows_error = load.selects and policy.name.startswith("adaptive")
     by_channel = load.selects and load.ranked != layer.outputs
+    looks_first = follows_error or decides  # at the local error: what is all zero is not ranked
+    ranked = float(samples * load.selects * (load.kept > 0 or not looks_first))
+    listed = load.kept if looks_first else load.sought
+    by_channel_ranked = ranked * by_channel
     ranking = _ranking(load, by_channel=by_channel) if load.selects else {}
     return {
         "rounds": float(step.rounds),
         "rounds of the first layer": float(step.rounds * (not layer.gives_input_gradient)),
         "samples": float(samples),
-        "selections": float(samples * load.selects),
-        "measured": float(samples * layer.outputs * (follows_error or decides)),
-        "nonzero measured": samples * nonzero * (follows_error or decides),
-        **{name: samples * ranking.get(name, 0.0) for name in vars(Ranking())},
-        "looked through": samples * _looked_through(load) * (load.selects and not (follows_error or decides)),
+        "selections": ranked,
+        "measured": float(samples * layer.outputs * looks_first),
+        "nonzero measured": samples * nonzero * looks_first,
+        **{name: ranked * ranking.get(name, 0.0) for name in vars(Ranking())},
+        "looked through": ranked * _looked_through(load) * (not looks_first),
         "kept": samples * load.kept * load.selects,
-        "channels": float(samples * layer.rows * by_channel),
-        "norms": float(samples * layer.outputs * by_channel),
-        "nonzero norms": samples * nonzero * by_channel,
-        "positions": float(samples * layer.windows * by_channel),
-        "repeated": samples * load.kept * load.layer.windows * by_channel,
-        "tested": samples * (load.kept * layer.outputs / load.ranked if step.skip_zeros else 0.0),
+        "channels": by_channel_ranked * layer.rows,
+        "norms": by_channel_ranked * layer.outputs,
+        "nonzero norms": by_channel_ranked * nonzero,
+        "positions": by_channel_ranked * layer.windows,
+        "repeated": by_channel_ranked * listed * layer.windows,
+        "tested": samples * listed * layer.outputs / load.ranked * step.skip_zeros,
         "listed": samples * load.entries * step.skip_zeros,
     }
 
