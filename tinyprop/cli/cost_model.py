@@ -34,7 +34,7 @@ def calibrate(argv: list[str]) -> int:
     for name in cores:
         with (
             console_progress() as progress,
-            progress.task(f"Simulating {name}", NETWORKS + HELD_OUT, "networks") as step,
+            progress.task(f"Simulating {name}", NETWORKS[CORES[name].fpu] + HELD_OUT, "networks") as step,
         ):
             known = fit_core(CORES[name], advance=lambda *_: step(1))
         known.save()
