@@ -105,6 +105,7 @@ class EngineTraining(ABC):
             measure_error=measure_error,
         )
         self._layout = WeightLayout(task.specification)
+        self._moments = task.optimizer.state_per_weight
         self._module = task.module.cpu().eval()
         self.engine_weights: NDArray[np.float32] = self._layout.pack(task.module.state_dict())
         self._prepared: tuple[NDArray[np.float32], NDArray[Any], Samples] | None = None
@@ -172,10 +173,11 @@ class EngineTraining(ABC):
         self.training_state[:] = state["training"].numpy()
 
     def moments(self) -> dict[str, NDArray[np.float32]]:
-        weights = len(self.engine_weights)
-        if len(self.training_state) < weights:
+        if not self._moments:
             return {}
-        return self._layout.unpack(self.training_state[-weights:])
+        weights = len(self.engine_weights)
+        start = 2 + len(self.description.layers) + (self._moments - 1) * weights  # see c/description.h
+        return self._layout.unpack(self.training_state[start : start + weights])
 
     def plain_module(self) -> nn.Module:
         plain = copy.deepcopy(self._module)

@@ -133,7 +133,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         ranked=ranked,
         sought=sought,
         kept=kept,
-        blank=1 - kept / sought if selects and not policy.name.startswith("adaptive") else 0.0,
+        blank=1 - kept / sought if selects and policy.name in ("static", "meprop") else 0.0,
         tied=has_ties(layers, index),
         entries=entries,
         listed=selects or step.skip_zeros,

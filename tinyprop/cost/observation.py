@@ -59,11 +59,11 @@ class Observer:
     def look_at_moments(self, state: int) -> None:
         """Before a step: which moments are still zero."""
         weights = sum(self._layers[index].weights for index in self._trainable)
-        has_moments = self._memory.state > 2 + len(self._trainable)
-        at, found = state + 4 * (self._memory.state - weights), []
+        moments = self._step.optimizer.state_per_weight
+        at, found = state + 4 * (2 + len(self._trainable) + (moments - 1) * weights), []  # see c/description.h
         for index in self._trainable:
             count = self._layers[index].weights
-            found.append(float((self._floats(at, count) == 0).mean()) if has_moments else 0.0)
+            found.append(float((self._floats(at, count) == 0).mean()) if moments else 0.0)
             at += 4 * count
         self._moments.append(found)
 

@@ -22,7 +22,6 @@ from tinyprop.training.optimizer import Sgd
 
 NEGLIGIBLE = 0.02
 """Share of a step under which a phase's error is not counted."""
-_TABLE_CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7")
 
 Told = Callable[[Mapping[str, Activity]], Mapping[str, Activity]]
 """Which part of the activity of a simulated step a prediction is told."""
@@ -82,22 +81,6 @@ class Row:
     core: str
     simulated: Mapping[str, float]
     predicted: Mapping[str, float]
-
-
-def table(advance: Callable[[str], None] = lambda line: None) -> str:
-    """Predicted against simulated for the authors' MLPs and LeNet at batch size 1 with SGD, in Markdown."""
-    lines = [
-        "| network | policy | core | instructions | predicted | error | modelled cycles | predicted | error |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows(_TABLE_CORES):
-        cells = [row.network, row.policy, row.core]
-        for quantity in ("instructions", "cycles"):
-            simulated, predicted = row.simulated[quantity], row.predicted[quantity]
-            cells += [f"{simulated:,.0f}", f"{predicted:,.0f}", f"{100 * (predicted / simulated - 1):+.1f} %"]
-        lines.append(f"| {' | '.join(cells)} |")
-        advance(lines[-1])
-    return "\n".join(lines) + "\n"
 
 
 def rows(cores: Iterable[str]) -> Iterator[Row]:
