@@ -327,7 +327,7 @@ def test_what_does_not_fit_is_refused_before_training_if_that_is_asked_for():
     ) as no:
         board_training(target=part(sram_bytes=2000), require_fit=True)
     assert "flash" not in str(no.value)
-    assert board_training(require_fit=True).measurements().ram_spare > 0
+    assert board_training(require_fit=True).measurements().memory.ram_spare > 0
 
 
 def test_a_whole_run_in_one_job_is_sent_over_the_serial_line():

@@ -227,7 +227,7 @@ def test_calibration_stores_each_core_as_soon_as_it_is_done(tinyprop, monkeypatc
         if stored:
             raise KeyboardInterrupt
         errors = {"cycles": {"step": {"count": 3, "median": 0.01, "nine_in_ten": 0.02, "worst": 0.03}}}
-        return Coefficients(core.name, 1, 1, 1, 1, "", {}, {}, errors)
+        return Coefficients(core.name, 1, 1, 1, 1, "", {}, {}, errors, errors)
 
     monkeypatch.setattr(calibrate, "calibrate", fit_core)
     monkeypatch.setattr(Coefficients, "save", lambda self: stored.append(self.core))

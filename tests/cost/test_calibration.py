@@ -13,6 +13,7 @@ from tinyprop.cost.calibrate import calibrate, main
 from tinyprop.cost.coefficients import Coefficients, Kernel
 from tinyprop.cost.design import trainings
 from tinyprop.cost.fitting import fit
+from tinyprop.cost.predict import Cost
 from tinyprop.cost.simulation import Counted
 from tinyprop.cost.work import parts_of
 from tinyprop.engine.images import CORES
@@ -37,7 +38,7 @@ def test_counts_that_are_linear_in_the_work_are_predicted_exactly():
             if each.kernel not in made_up:
                 factors = [tuple(rng.uniform(1, 100, len(each.features))) for _ in range(3)]
                 made_up[each.kernel] = Kernel(tuple(each.features), *factors)
-    known = Coefficients("made up", 0, 0, 0, 0, "made up", made_up, {}, {})
+    known = Coefficients("made up", 0, 0, 0, 0, "made up", made_up, {}, {}, {})
     steps = [replace(step, kept=0.2) for step in steps]
     observed = [(step, Counted(predict(step, part(), coefficients=known).parts, {}, 0)) for step in steps]
     found = replace(known, kernels=fit(observed))
@@ -45,6 +46,19 @@ def test_counts_that_are_linear_in_the_work_are_predicted_exactly():
         expected, predicted = (predict(step, part(), coefficients=each).total for each in (known, found))
         assert predicted.instructions == pytest.approx(expected.instructions, rel=1e-3)
         assert predicted.jumps == pytest.approx(expected.jumps, rel=1e-3)
+
+
+def test_a_few_steps_that_are_far_off_do_not_bend_the_factors():
+    rng = np.random.default_rng(6)
+    steps = [replace(training.step, kept=0.2) for training in trainings(seed=12, count=40)]
+    features = [{each.kernel: each for each in parts_of(step)}["other"] for step in steps]
+    true = rng.uniform(10, 100, len(features[0].features))
+    taken = [float(true @ list(each.features.values())) for each in features]
+    taken[::10] = [3 * each for each in taken[::10]]
+    observed = [
+        (step, Counted({"other": Cost(each, each, each)}, {}, 0)) for step, each in zip(steps, taken, strict=True)
+    ]
+    assert fit(observed)["other"].instructions == pytest.approx(true, rel=0.05)
 
 
 def test_a_calibration_is_stored_with_where_it_comes_from(directory):

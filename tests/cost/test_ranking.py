@@ -69,3 +69,15 @@ def test_numbers_that_are_alike_are_ranked_in_full():
     assert route(1000, 100, 1000, tied=True) == "all"
     work = rank(1000, 100, 1000, 1, tied=True)
     assert (work.collected, work.compared) == (1000, 1000)
+
+
+def test_of_a_convolution_positions_and_channels_are_walked_too():
+    work = rank(60, 30, 20, 4, tied=False)  # 15 positions of 4 channels; 10 of 40 zeros are kept
+    assert (work.walked_positions, work.walked_channels) == (15, 1)
+    assert work.searched == 15
+    assert rank(60, 30, 20, 60, tied=False) == rank(60, 30, 20, 1, tied=False)  # one position is a list
+
+
+def test_equals_are_told_apart_by_where_they_stand():
+    assert rank(60, 30, 60, 1, tied=False).searched == 0
+    assert rank(60, 30, 60, 1, tied=True).searched == 30

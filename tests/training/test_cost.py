@@ -9,7 +9,7 @@ import pytest
 from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_job import as_yaml
 from tinyprop.cost import Activity, TrainingStep, footprint, predict, speed_up
-from tinyprop.estimate.trained import key_of, zeros_of
+from tinyprop.estimate.trained import NUMBERS, key_of
 from tinyprop.models.presets import Autoencoder, Mlp
 from tinyprop.progress import SILENT
 from tinyprop.training import record
@@ -51,12 +51,16 @@ def test_the_cost_is_the_prediction_from_what_the_run_kept(configured, targets, 
     config = configured(f"backend={backend}", "policy=adaptive", "target=stm32f407")
     outcome = run(config, targets.values())
     assert list(outcome["cost"]) == ["STM32F407VG", "STM32L072CZ"]  # its own once
-    assert outcome["zeros"]["zero_inputs"] == pytest.approx(np.mean(digits.train.x == 0), abs=0.02)
+    first = outcome["layers"][0]
+    assert first["zero_inputs"] == pytest.approx(np.mean(digits.train.x == 0), abs=0.02)
     activity = {
-        layer["name"]: Activity(kept=layer["kept_fraction"], kept_rows=layer["kept_rows_fraction"])
+        layer["name"]: Activity(
+            kept=layer["kept_fraction"],
+            kept_rows=layer["kept_rows_fraction"],
+            **{name: layer[name] for name in NUMBERS if name in layer},
+        )
         for layer in outcome["layers"]
     }
-    activity["fc1"] = Activity(kept=activity["fc1"].kept, kept_rows=activity["fc1"].kept_rows, **outcome["zeros"])
     step = TrainingStep(
         specification=Mlp(hidden=(8,)).specification((1, 8, 8), 10, "softmax_cross_entropy"),
         policy=config.policy,
@@ -115,12 +119,3 @@ def test_figures_and_numbers_are_tracked(configured, mlflow_runs, plots):
     names = {"cost_by_layer.png", "cost_by_ratio.png"}
     assert names <= {path.path for path in client.list_artifacts(outcome["run_id"])}
     assert names <= {path.name for path in Path(outcome["run_dir"]).iterdir()}
-
-
-def test_zeros_are_counted_as_the_engine_reads_samples():
-    """Channels last: eight neighbours of an image with two channels are four positions."""
-    x = np.ones((1, 2, 2, 4), np.float32)
-    x[0, :, 0] = 0  # the first row of both channels: eight numbers that lie together
-    x[0, 0, 1, 0] = 0
-    assert zeros_of(x) == {"zero_inputs": 9 / 16, "zero_blocks": 1 / 2}
-    assert zeros_of(np.zeros((3, 5), np.float32)) == {"zero_inputs": 1.0, "zero_blocks": 0.0}

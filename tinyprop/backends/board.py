@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from enum import IntFlag
 
 from tinyprop.engine import Description, Memory
+from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import STATISTICS_BYTES, SelectionSums
 
 FLASH, FLASH_BYTES = 0x00000000, 1 << 20
@@ -25,9 +26,6 @@ Unicorn does not look for changed code at every store, which would take it twent
 
 JOB_LOOP = 0xFF
 """What tp_mark is called with when a job's own work begins, which is none of the engine's."""
-
-_PARTS = ("other", "forward", "select", "input_gradient", "weight_gradient", "update")
-"""By the lower byte of what tp_mark is called with: ``tp_phase`` of c/tinyprop.h."""
 _ALIGNMENT = 64
 _DIVERGED = 7
 
@@ -38,7 +36,7 @@ def part_of(mark: int, layer_names: Sequence[str]) -> str:
     Args:
         layer_names: of all layers, in order; the loss counts as one behind them.
     """
-    phase = _PARTS[mark & 0xFF]
+    phase = MARKED[mark & 0xFF]
     return phase if phase == "other" else f"{(*layer_names, 'loss')[mark >> 8]}.{phase}"
 
 

@@ -16,6 +16,7 @@ from tinyprop.backends.contract import Epoch
 from tinyprop.backends.engine_training import EngineTraining, Task
 from tinyprop.backends.measurements import Executed, Measurements
 from tinyprop.cost.cycles import TIMINGS
+from tinyprop.cost.footprint import footprint_of
 from tinyprop.cost.target import Target
 from tinyprop.engine import Memory, images
 from tinyprop.errors import RequestError
@@ -49,6 +50,7 @@ class BoardTraining(EngineTraining):
         super().__init__(task, settings, measure_error=False)
         self._settings: BoardBackend = settings
         self._target = target
+        self._specification = task.specification
         self.core = images.core_of(target.core)
         self.image = images.load(self.core)
         self.layer_names = [name for name, _, _ in task.specification.named_layers()]
@@ -85,43 +87,26 @@ class BoardTraining(EngineTraining):
         self._run = Executed(**state["executed"])
 
     def measurements(self) -> Measurements:
-        memory, sections = self.memory, self.image.section_sizes
-        uses = ("weights", "gradients", "optimizer", "activations", "scratch", "network")
-        micro_batch = self._settings.micro_batch or self.description.batch_size
-        targets = self.description.outputs if self.description.loss == "mean_squared_error" else 1
         return Measurements(
-            target=self._target,
             simulator=self.simulator,
             executed=self._run,
             counted="every step" if self.counts_all else _SAMPLED,
             cycle_model=TIMINGS[self.core.name].source,
-            ram={
-                **{use: getattr(memory, use) for use in uses},
-                "samples": 4 * micro_batch * (self.description.inputs + targets),
-                "stack": self._run.stack or STACK_RESERVE,
-                "static": sections.get(".data", 0) + sections.get(".bss", 0),
-            },
-            flash={
-                "code": sections[".vectors"] + sections[".text"],
-                "constants": sections.get(".rodata", 0) + sections.get(".data", 0),
-                "description": self.description.words.nbytes,
-                "weights": memory.weights,
-            },
+            memory=footprint_of(
+                self._target,
+                self._specification,
+                self.memory,
+                self.image,
+                held=self._settings.micro_batch or self.description.batch_size,
+                stack=self._run.stack or STACK_RESERVE,
+            ),
         )
 
     def _place(self, memory: Memory) -> None:
         """Take over what the board says of the network's memory, and refuse what does not fit if that was asked for."""
         self.memory = memory
         self._training_state = np.zeros(memory.state, np.float32)
-        found = self.measurements()
-        lacking = [
-            f"{-spare} bytes of {kind} more than the {size} of {self._target.name}"
-            for kind, spare, size in (
-                ("SRAM", found.ram_spare, self._target.sram_bytes),
-                ("flash", found.flash_spare, self._target.flash_bytes),
-            )
-            if spare < 0
-        ]
+        lacking = self.measurements().memory.lacking
         if self._settings.require_fit and lacking:
             raise RequestError(
                 f"backend.require_fit=true: training this network needs {' and '.join(lacking)}. Take a smaller model= "

@@ -62,6 +62,10 @@ class Backend(Protocol):
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
 
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        """What the optimizer remembers of each parameter by name: its velocity, or Adam's moments of the gradient's
+        square; empty where it remembers nothing."""
+
     def plain_module(self) -> nn.Module:
         """The trained network as a plain PyTorch module on the CPU, in evaluation mode."""
 

@@ -105,6 +105,7 @@ class EngineTraining(ABC):
             measure_error=measure_error,
         )
         self._layout = WeightLayout(task.specification)
+        self._moments = task.optimizer.state_per_weight
         self._module = task.module.cpu().eval()
         self.engine_weights: NDArray[np.float32] = self._layout.pack(task.module.state_dict())
         self._prepared: tuple[NDArray[np.float32], NDArray[Any], Samples] | None = None
@@ -170,6 +171,13 @@ class EngineTraining(ABC):
     def load_state(self, state: dict[str, Any]) -> None:
         self.engine_weights[:] = state["weights"].numpy()
         self.training_state[:] = state["training"].numpy()
+
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        if not self._moments:
+            return {}
+        weights = len(self.engine_weights)
+        start = 2 + len(self.description.layers) + (self._moments - 1) * weights  # see c/description.h
+        return self._layout.unpack(self.training_state[start : start + weights])
 
     def plain_module(self) -> nn.Module:
         plain = copy.deepcopy(self._module)

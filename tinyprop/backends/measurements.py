@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tinyprop.cost.footprint import Footprint
 from tinyprop.cost.target import Target
-
-PHASES = ("forward", "select", "input_gradient", "weight_gradient", "update", "other")
-"""Of a training step. The weight gradient has the update in it where both are one; ``other`` is what goes on around
-batches."""
+from tinyprop.engine.phases import PHASES
 
 
 @dataclass(frozen=True)
@@ -72,27 +70,19 @@ class Measurements:
         executed: over the whole run.
         counted: which steps were counted, in words.
         cycle_model: where the modelled cycles come from; None where there are none.
-        ram: bytes by use; ``samples`` is the input of one micro-batch, ``static`` the program's own data.
-        flash: bytes by use; ``weights`` are the initial ones.
+        memory: what it takes of the part.
     """
 
-    target: Target
     simulator: str
     executed: Executed
     counted: str
     cycle_model: str | None
-    ram: Mapping[str, int]
-    flash: Mapping[str, int]
+    memory: Footprint
 
     @property
-    def ram_spare(self) -> int:
-        """Bytes of the target's SRAM that stay free; under 0 it does not fit."""
-        return self.target.sram_bytes - sum(self.ram.values())
-
-    @property
-    def flash_spare(self) -> int:
-        """Bytes of the target's flash that stay free; under 0 it does not fit."""
-        return self.target.flash_bytes - sum(self.flash.values())
+    def target(self) -> Target:
+        """The part."""
+        return self.memory.target
 
     def as_dict(self) -> dict[str, Any]:
         """The ``mcu`` of ``result.json``: flat.
@@ -113,14 +103,7 @@ class Measurements:
             "cycle_model": self.cycle_model,
             **step,
             **({} if cycles is None else {"milliseconds.step": cycles / (1e3 * self.target.clock_mhz)}),
-            **{f"ram.{use}": size for use, size in self.ram.items()},
-            "ram.total": sum(self.ram.values()),
-            "ram.spare": self.ram_spare,
-            "ram.fits": self.ram_spare >= 0,
-            **{f"flash.{use}": size for use, size in self.flash.items()},
-            "flash.total": sum(self.flash.values()),
-            "flash.spare": self.flash_spare,
-            "flash.fits": self.flash_spare >= 0,
+            **self.memory.as_dict(),
         }
 
     def numbers(self) -> dict[str, float]:

@@ -20,6 +20,8 @@ from tinyprop.sparse import Policy, densify, plain_state_dict, sparsify
 from tinyprop.training.optimizer import Optimizer
 
 _EVALUATION_BATCH = 1024
+_MOMENTS = ("momentum_buffer", "exp_avg_sq")
+"""Of PyTorch's SGD and Adam."""
 
 
 class TorchTraining:
@@ -108,6 +110,15 @@ class TorchTraining:
     def load_state(self, state: dict[str, Any]) -> None:
         self._module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+    def moments(self) -> dict[str, NDArray[np.float32]]:
+        found = {}
+        for name, parameter in self._module.named_parameters():
+            remembered = self._optimizer.state.get(parameter, {})
+            for key in _MOMENTS:
+                if remembered.get(key) is not None:
+                    found[name] = remembered[key].cpu().numpy()
+        return found
 
     def plain_module(self) -> nn.Module:
         plain = copy.deepcopy(self._module)

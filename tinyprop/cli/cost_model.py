@@ -34,7 +34,7 @@ def calibrate(argv: list[str]) -> int:
     for name in cores:
         with (
             console_progress() as progress,
-            progress.task(f"Simulating {name}", NETWORKS + HELD_OUT, "networks") as step,
+            progress.task(f"Simulating {name}", NETWORKS[CORES[name].fpu] + HELD_OUT, "networks") as step,
         ):
             known = fit_core(CORES[name], advance=lambda *_: step(1))
         known.save()
@@ -66,18 +66,21 @@ def validate(argv: list[str]) -> int:
     from tinyprop.report.progress import console_progress
     from tinyprop.report.validation import as_markdown, validation_table
 
-    stated = {core: dict(coefficients_of(core).errors) for core in cores}
+    known = [coefficients_of(core) for core in cores]
     found = []
     with console_progress() as progress, progress.task("Simulating", None, "steps") as step:
         for row in rows(cores):
             found.append(row)
             step(1)
     if arguments.json:
-        print(json.dumps({"rows": [vars(row) for row in found], "held_out": stated}, indent=2))
+        held_out = {each.core: each.errors for each in known}
+        unmeasured = {each.core: each.errors_unmeasured for each in known}
+        content = {"rows": [vars(row) for row in found], "held_out": held_out, "held_out_unmeasured": unmeasured}
+        print(json.dumps(content, indent=2))
     elif arguments.markdown:
-        print(as_markdown(found, stated))
+        print(as_markdown(found, known))
     else:
-        console().print(validation_table(found, stated))
+        console().print(validation_table(found, known))
     return 0
 
 

@@ -17,10 +17,11 @@ from tinyprop.cost.coefficients import Coefficients, coefficients_of, known_core
 from tinyprop.cost.footprint import Footprint, footprint
 from tinyprop.cost.memory import engine_memory
 from tinyprop.cost.operations import Operations, operations
-from tinyprop.cost.predict import PHASES, Cost, Prediction, predict
+from tinyprop.cost.predict import Cost, Prediction, predict
 from tinyprop.cost.speedup import BASELINES, Baseline, Bound, SpeedUp, bound, speed_up
 from tinyprop.cost.step import Activity, TrainingStep, measured
 from tinyprop.cost.target import Target
+from tinyprop.engine.phases import PHASES
 
 __all__ = [
     "BASELINES",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from tinyprop.cost.layers import LayerGeometry
+from tinyprop.cost.step import TrainingStep
 
+LARGE_TANH = 0.5546
+"""tanh(5/8): from there on c/kernels/tanh.c takes its longer way."""
 LARGE_OUTPUTS = 0.2
-"""Share of the outputs in front of a tanh that are beyond ±0.625."""
+"""Share of a tanh's outputs that are so large."""
 _ZERO_BEHIND_RELU = 0.5
 
 
@@ -23,15 +26,21 @@ def zero_inputs(layers: tuple[LayerGeometry, ...], index: int) -> float:
 
 
 def zero_gradients(
-    layers: tuple[LayerGeometry, ...], index: int, returned: float, *, of_living_channels: bool = False
+    layers: tuple[LayerGeometry, ...],
+    index: int,
+    returned: float,
+    zeros_behind: float | None = None,
+    *,
+    of_living_channels: bool = False,
 ) -> float:
     """Share of zeros in a layer's output gradient, by what is behind it.
 
     Args:
         returned: see `reached_positions`.
+        zeros_behind: share of zeros in the input of the next layer with weights; None is assumed.
         of_living_channels: of channels alone whose units a ReLU lets through.
     """
-    nonzero, power, behind_relu = reached_positions(layers, index, returned), 1, False
+    nonzero, power, averaged, behind_relu = reached_positions(layers, index, returned), 1, 1, False
     for after in layers[index + 1 :]:
         if after.trainable:
             break
@@ -39,7 +48,21 @@ def zero_gradients(
         if after.kind == "max_pool":
             nonzero *= min(1.0, after.outputs / (after.inputs * after.covered))
             power *= after.kernel
-    return 1 - nonzero * (1 - _ZERO_BEHIND_RELU**power if behind_relu else 1.0)
+        elif after.kind == "average_pool" and behind_relu:
+            averaged *= after.kernel
+    if not behind_relu:
+        return 1 - nonzero
+    silent = _ZERO_BEHIND_RELU**power if zeros_behind is None else zeros_behind
+    if averaged > 1:  # an average hides zeros
+        silent = max(silent ** (1 / averaged), _ZERO_BEHIND_RELU**power)
+    return 1 - nonzero * (1 - silent)
+
+
+def zeros_behind(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int) -> float | None:
+    """Share of zeros that was measured in the input of the next layer with weights behind this one, if it was."""
+    after = next((layer for layer in layers[index + 1 :] if layer.trainable), None)
+    known = None if after is None else step.activity.get(after.name)
+    return None if known is None else known.zero_inputs
 
 
 def reached_positions(layers: tuple[LayerGeometry, ...], index: int, returned: float) -> float:

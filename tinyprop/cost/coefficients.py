@@ -41,7 +41,8 @@ class Coefficients:
         stack: the most bytes of it that any simulated network used.
         cycle_model: where the cycles come from.
         provenance: what was fitted to what: image, design, versions, date.
-        errors: of held-out networks; see `tinyprop.cost.validation`.
+        errors: of predictions for networks held out, told what a run measures; see `tinyprop.cost.validation`.
+        errors_unmeasured: the same, told nothing but what is kept.
     """
 
     core: str
@@ -53,6 +54,7 @@ class Coefficients:
     kernels: Mapping[str, Kernel]
     provenance: Mapping[str, Any]
     errors: Mapping[str, Any]
+    errors_unmeasured: Mapping[str, Any]
 
     def save(self) -> Path:
         """Write the core's file; the path."""

@@ -1,4 +1,4 @@
-"""Factors from counts: a non-negative least-squares fit for each kernel, every part weighted by what it took."""
+"""Factors from counts: a robust non-negative fit for each kernel, every part weighted by what it took."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from tinyprop.cost.work import Part, parts_of
 
 _NEGLIGIBLE = 0.02
 """Share of a step under which a part matters little: its error is weighed against so much of the step."""
+
+_USUAL = 0.02
+"""Relative error up to which a row has its whole weight."""
+_PASSES = 12
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,20 @@ def _fit(rows: list[Row]) -> Kernel:
 def _nonnegative(
     work: NDArray[np.float64], taken: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Factors that leave the smallest squares of errors, each against its scale."""
-    relative = work / scale[:, np.newaxis]
+    """Factors that leave the smallest errors, each against its scale, of most rows.
+
+    Least squares, again and again, with less weight for a row the further it is off (Huber's loss, 1964): where only
+    means are known of samples that differ, a row may be far off, and must not bend the factors for the others.
+    """
+    relative, wanted = work / scale[:, np.newaxis], taken / scale
     sizes = np.linalg.norm(relative, axis=0)
     used = sizes > 0
+    columns, weights = relative[:, used] / sizes[used], np.ones(len(work))
+    for _ in range(_PASSES):
+        roots = np.sqrt(weights)
+        solution, _ = nnls(columns * roots[:, np.newaxis], wanted * roots, maxiter=100 * work.shape[1])
+        weights = _USUAL / np.maximum(_USUAL, np.abs(columns @ solution - wanted))
     found = np.zeros(work.shape[1])
-    solution, _ = nnls(relative[:, used] / sizes[used], taken / scale, maxiter=100 * work.shape[1])
     found[used] = solution / sizes[used]
     return found
 

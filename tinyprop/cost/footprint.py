@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tinyprop.cost.coefficients import Coefficients, coefficients_of
 from tinyprop.cost.memory import engine_memory
 from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target
 from tinyprop.engine.description import HEADER_WORDS, LAYER_WORDS
+from tinyprop.engine.host import Memory
+from tinyprop.models.specification import NetworkSpecification
 
 _WORD = 4
 _ENGINE_USES = ("weights", "gradients", "optimizer", "activations", "scratch", "network")
@@ -75,6 +77,17 @@ class Footprint:
         }
 
 
+class Firmware(Protocol):
+    """What is known of the program: see `tinyprop.engine.image.Image`. Bytes."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def constants(self) -> int: ...
+    @property
+    def static(self) -> int: ...
+
+
 def footprint(step: TrainingStep, target: Target, *, coefficients: Coefficients | None = None) -> Footprint:
     """What training takes of a part's memory.
 
@@ -82,22 +95,39 @@ def footprint(step: TrainingStep, target: Target, *, coefficients: Coefficients 
         RequestError: the engine cannot hold the network, or nothing is known of the target's core.
     """
     firmware = coefficients or coefficients_of(target.core)
-    memory = engine_memory(step)
-    inputs = math.prod(step.specification.input_shape)
-    outputs = math.prod(step.specification.output_shape)
-    targets = outputs if step.specification.loss == "mean_squared_error" else 1
+    held = step.micro_batch or step.batch_size
+    return footprint_of(target, step.specification, engine_memory(step), firmware, held=held, stack=firmware.stack)
+
+
+def footprint_of(
+    target: Target,
+    specification: NetworkSpecification,
+    memory: Memory,
+    firmware: Firmware,
+    *,
+    held: int,
+    stack: int,
+) -> Footprint:
+    """The same of what the engine asks for.
+
+    Args:
+        held: samples of a micro-batch.
+        stack: bytes of it.
+    """
+    inputs, outputs = math.prod(specification.input_shape), math.prod(specification.output_shape)
+    targets = outputs if specification.loss == "mean_squared_error" else 1
     return Footprint(
         target,
         ram={
             **{use: getattr(memory, use) for use in _ENGINE_USES},
-            "samples": _WORD * (step.micro_batch or step.batch_size) * (inputs + targets),
-            "stack": firmware.stack,
+            "samples": _WORD * held * (inputs + targets),
+            "stack": stack,
             "static": firmware.static,
         },
         flash={
             "code": firmware.code,
             "constants": firmware.constants,
-            "description": _WORD * (HEADER_WORDS + LAYER_WORDS * len(step.specification.layers)),
+            "description": _WORD * (HEADER_WORDS + LAYER_WORDS * len(specification.layers)),
             "weights": memory.weights,
         },
     )

@@ -12,6 +12,7 @@ from tinyprop.cost.assumptions import (
     returned_positions,
     zero_gradients,
     zero_inputs,
+    zeros_behind,
 )
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.step import Activity, TrainingStep
@@ -27,6 +28,7 @@ class Load:
         ranked: n, what is ranked: entries, or channels.
         sought: k, how many of them are looked for; fewer are kept where a whole gradient is zero.
         kept: how many of them are kept.
+        blank: share of the samples that are ranked although their gradients are all zero.
         tied: whether many gradients are alike, since an average pool has spread them.
         entries: entries of G that are worked on, in a list or all.
         listed: whether by a list of indices.
@@ -34,7 +36,7 @@ class Load:
         nonzero_ranked: of all ranked, those that are not zero.
         nonzero_gradients: share of the output gradient that is not zero.
         parts: positions and groups with an entry to work on; 1 in a linear layer.
-        returned: share of the input positions that get a gradient back.
+        returned: share of the input positions that get a gradient back that is not zero.
         kept_rows: weight rows that a whole batch touches.
         nonzero_inputs: share of what weights are multiplied with that is not zero, padding included.
         large_outputs: share of the outputs beyond ±0.625.
@@ -47,6 +49,7 @@ class Load:
     ranked: int
     sought: float
     kept: float
+    blank: float
     tied: bool
     entries: float
     listed: bool
@@ -84,7 +87,8 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     selects = policy.name != "dense" and (layer.depth > 0 or policy.sparsify_output)
     by_channel = selects and layer.kind == "conv2d" and policy.granularity == "channel"
     ranked = layer.rows if by_channel else layer.outputs
-    zeros = zero_gradients(layers, index, returned) if known.zero_gradients is None else known.zero_gradients
+    behind = zeros_behind(step, layers, index)
+    zeros = zero_gradients(layers, index, returned, behind) if known.zero_gradients is None else known.zero_gradients
     nonzero = 1 - zeros
     sought = kept = float(ranked)
     if selects:
@@ -100,12 +104,13 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     if step.skip_zeros:
         entries = nonzero_entries
     share = entries / layer.outputs
+    within = reached_positions(layers, index, returned)
+    # Entries of a position that may be worked on; in groups, channels that are kept lie unevenly.
+    together = kept if by_channel and layer.groups == 1 else layer.rows
     reached = known.reached
     if reached is None:
-        within = 1.0 if keeps_zeros or share == 0 else reached_positions(layers, index, returned)
-        # Entries of a position that may be worked on; in groups, channels that are kept lie unevenly.
-        together = kept if by_channel and layer.groups == 1 else layer.rows
-        reached = within * _reached(layer, entries / (layer.windows * within), together)
+        reached = _reached(layer, entries, 1.0 if keeps_zeros else within, together)
+    moved = min(reached, _reached(layer, nonzero_entries, within, together)) if keeps_zeros else reached
     kept_rows = known.kept_rows
     if kept_rows is None:
         chances = step.batch_size * (1 if by_channel or layer.kind == "linear" else layer.windows)
@@ -128,6 +133,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         ranked=ranked,
         sought=sought,
         kept=kept,
+        blank=1 - kept / sought if selects and policy.name in ("static", "meprop") else 0.0,
         tied=has_ties(layers, index),
         entries=entries,
         listed=selects or step.skip_zeros,
@@ -135,7 +141,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         nonzero_ranked=ranked if by_channel else nonzero * ranked,
         nonzero_gradients=nonzero,
         parts=layer.windows * layer.groups * reached,
-        returned=returned_positions(layer, reached),
+        returned=returned_positions(layer, moved),
         kept_rows=layer.rows * kept_rows,
         nonzero_inputs=(1 - zeros) * padded,
         large_outputs=LARGE_OUTPUTS if known.large_outputs is None else known.large_outputs,
@@ -171,15 +177,19 @@ def _counts(step: TrainingStep, known: Activity, layer: LayerGeometry, ranked: i
     return sought, sought if fraction is None else fraction * ranked
 
 
-def _reached(layer: LayerGeometry, each: float, together: float) -> float:
-    """Share of a convolution's positions and groups with an entry to work on; 1 in a linear layer.
+def _reached(layer: LayerGeometry, entries: float, within: float, together: float) -> float:
+    """Share of a convolution's positions and groups with one of so many entries; 1 in a linear layer.
 
     Args:
-        each: entries of a position, on average.
-        together: entries of a position that may be worked on.
+        within: share of the positions that they lie in.
+        together: the most that one position has of them.
     """
     if layer.kind == "linear":
         return 1.0
-    if each <= 0:
+    if entries <= 0 or within <= 0:
         return 0.0
-    return float(1 - (1 - min(1.0, each / together)) ** (together / layer.groups))
+    in_group = together / layer.groups
+    if layer.length == 1:  # what sees one number has its maxima in two places at most, where that is largest and least
+        in_group = min(2.0, in_group)
+    chance = entries / (layer.windows * within * together)
+    return float(within * (1 - (1 - min(1.0, chance)) ** in_group))

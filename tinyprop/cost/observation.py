@@ -7,18 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyprop.cost.assumptions import LARGE_TANH
 from tinyprop.cost.layers import layers_of
 from tinyprop.cost.load import LANES
 from tinyprop.cost.memory import flow_of
 from tinyprop.cost.step import Activity, TrainingStep
 from tinyprop.engine.host import Memory
+from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import SelectionSums
 
 Floats = NDArray[np.float32]
-_SELECT = 2
-"""``TP_SELECT`` of c/tinyprop.h."""
-_TANH_OF_LARGE = 0.5546
-"""tanh(5/8): from there on c/kernels/tanh.c takes its longer way."""
 
 
 class Observer:
@@ -48,7 +46,7 @@ class Observer:
     def look(self, mark: int) -> None:
         """Take note of a call of tp_mark: where a selection begins, its gradient is complete."""
         index = mark >> 8
-        if mark & 0xFF != _SELECT:
+        if mark & 0xFF != MARKED.index("select"):
             return
         seen = self._gradients.setdefault(index, [])
         done = sum(count for _, count in seen) % self._step.batch_size
@@ -61,11 +59,11 @@ class Observer:
     def look_at_moments(self, state: int) -> None:
         """Before a step: which moments are still zero."""
         weights = sum(self._layers[index].weights for index in self._trainable)
-        has_moments = self._memory.state > 2 + len(self._trainable)
-        at, found = state + 4 * (self._memory.state - weights), []
+        moments = self._step.optimizer.state_per_weight
+        at, found = state + 4 * (2 + len(self._trainable) + (moments - 1) * weights), []  # see c/description.h
         for index in self._trainable:
             count = self._layers[index].weights
-            found.append(float((self._floats(at, count) == 0).mean()) if has_moments else 0.0)
+            found.append(float((self._floats(at, count) == 0).mean()) if moments else 0.0)
             at += 4 * count
         self._moments.append(found)
 
@@ -109,7 +107,7 @@ class Observer:
                 if self._layers[at].trainable:
                     break
                 if self._layers[at].kind == "tanh":
-                    large = float((np.abs(values[at + 1]) > _TANH_OF_LARGE).mean())
+                    large = float((np.abs(values[at + 1]) > LARGE_TANH).mean())
             found.append((float((x == 0).mean()), empty, large))
         return found
 

@@ -18,11 +18,9 @@ from tinyprop.cost.coefficients import Coefficients, Kernel, coefficients_of
 from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target
 from tinyprop.cost.work import Part, parts_of
+from tinyprop.engine.phases import PHASES
 from tinyprop.errors import RequestError
 
-PHASES = ("forward", "select", "input_gradient", "weight_gradient", "update", "other")
-"""Of a training step. The weight gradient has the update in it where both are one; ``other`` is what goes on around
-batches."""
 BACKWARD = ("select", "input_gradient", "weight_gradient")
 
 

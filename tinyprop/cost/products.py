@@ -105,6 +105,16 @@ def _kept_rows(load: Load) -> tuple[float, float]:
     return load.entries, load.parts * groups
 
 
+def _walked(load: Load) -> float:
+    """Share of a convolution's positions up to the last with an entry to work on; none in a linear layer."""
+    if load.layer.kind == "linear":
+        return 0.0
+    if not load.listed:
+        return 1.0
+    zeros = max(0.0, load.entries - load.nonzero_entries)  # the first of a channel are kept
+    return max(load.nonzero_entries / (1 + load.nonzero_entries), min(1.0, zeros / load.layer.windows))
+
+
 def _rows_added(step: TrainingStep, load: Load) -> Features:
     """Rows that are added up, or that something is added to, in groups of four."""
     layer, samples = load.layer, step.batch_size
@@ -120,7 +130,7 @@ def _rows_added(step: TrainingStep, load: Load) -> Features:
         "rests": groups * (rest > 0),
         "rest of kept": entries * rest,
         "rest of groups": groups * rest,
-        "walked": float(samples * layer.windows * layer.groups) if layer.kind == "conv2d" and load.listed else 0.0,
+        "passed over": samples * max(0.0, layer.windows * layer.groups * _walked(load) - load.parts) * load.listed,
     }
 
 
@@ -155,6 +165,7 @@ def weight_gradient(step: TrainingStep, load: Load) -> Features:
         "blocks of groups": found["groups"] * load.blocks,
         "biases": samples * biases * (layer.biases > 0),
         "listed biases": samples * biases * (layer.biases > 0) * (load.listed and not dense_bias),
+        "positions of biases": samples * layer.windows * _walked(load) * (layer.biases > 0),
         "nonzero products": products,
         "nonzero sums": max(0.0, products - first),
         "runs": found["groups"] * load.runs,

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 _FEW, _SAMPLE, _MARGIN = 8, 32, 5
 """``FEW``, ``SAMPLE`` and ``MARGIN`` of c/kernels/select.c."""
 
+_UP_TO_A_TIE = 0.5
+"""Share of the numbers up to the first equal of the smallest kept that is not."""
+
 
 @dataclass
 class Ranking:
@@ -20,7 +23,9 @@ class Ranking:
         collected, passed: numbers looked at for a bound, and those above it.
         quickselects, partitioned: searches for the k-th largest, and the numbers that their partitions look at.
         thresholds, compared, nonzero: rankings of everything, numbers that they look at, and of these the nonzero.
-        sifted, searched: where zeros are kept too: zeros among the numbers, and numbers up to the last that is kept.
+        sifted: zeros among the numbers, where some of them are kept.
+        searched: where some of several equals are kept, such as zeros: numbers up to the first that is not.
+        walked_positions, walked_channels: by which these are looked through; of a convolution, in either order.
     """
 
     copied: float = 0.0
@@ -38,6 +43,8 @@ class Ranking:
     nonzero: float = 0.0
     sifted: float = 0.0
     searched: float = 0.0
+    walked_positions: float = 0.0
+    walked_channels: float = 0.0
 
 
 def route(n: float, k: float, nonzero: float, *, tied: bool) -> str:
@@ -60,6 +67,7 @@ def rank(n: float, k: float, nonzero: float, columns: float, *, tied: bool) -> R
         tied: whether many are alike, so that no bound parts the k largest from the others.
     """
     work, way = Ranking(), route(n, k, nonzero, tied=tied)
+    columns = 1 if columns == n else columns
     if way == "copy":
         work.copied = n
         return work
@@ -71,18 +79,23 @@ def rank(n: float, k: float, nonzero: float, columns: float, *, tied: bool) -> R
         _list(work, n / step, k // step + _MARGIN, nonzero / step, 1)
         work.collected = n
         passed = _passing(n, k, nonzero)
-        if k <= passed <= n / 2:
+        if k <= passed <= n / 2 and not tied:
             work.passed = passed
             _quickselect(work, passed, k)
     if way == "all":
         work.thresholds = 1
         work.compared = n
         work.nonzero = nonzero
+        work.walked_positions = n / columns if columns > 1 else 1
+        searched = 0.0
         if nonzero > k:
             _quickselect(work, nonzero, k)
+            searched = _UP_TO_A_TIE * tied
         else:
             work.sifted = n - nonzero
-            work.searched = n * (k - nonzero) / (n - nonzero)
+            searched = (k - nonzero) / (n - nonzero)
+        work.searched = n * searched
+        work.walked_channels = columns * searched
     return work
 
 

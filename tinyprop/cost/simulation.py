@@ -36,11 +36,9 @@ from tinyprop.engine.description import Description, describe
 from tinyprop.engine.host import Memory, require_ok
 from tinyprop.engine.image import Image
 from tinyprop.engine.images import core_of, load
+from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import STATISTICS_BYTES
 from tinyprop.engine.weights import WeightLayout
-
-_WEIGHT_GRADIENT = 4
-"""``TP_WEIGHT_GRADIENT`` of c/tinyprop.h."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class Board:
         return {
             mark >> 8: sum(passage.times for passage in found if passage.start in entries)
             for mark, found in passages.items()
-            if mark & 0xFF == _WEIGHT_GRADIENT
+            if mark & 0xFF == MARKED.index("weight_gradient")
         }
 
 

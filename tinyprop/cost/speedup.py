@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinyprop.cost.operations import operations
-from tinyprop.cost.predict import BACKWARD, PHASES, Prediction, predict
+from tinyprop.cost.predict import BACKWARD, Prediction, predict
 from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target
+from tinyprop.engine.phases import PHASES
 
 Baseline = Literal["dense", "dense_skipping_zeros"]
 BASELINES: dict[Baseline, str] = {

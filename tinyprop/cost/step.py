@@ -27,8 +27,8 @@ class Activity:
         reached: positions of a convolution with a kept entry. Assumed: entries lie evenly.
         zero_inputs: numbers of its input that are exactly zero. Assumed: half behind a ReLU, none elsewhere.
         zero_blocks: blocks of eight neighbours in its input that are all zero. Assumed: zeros lie evenly.
-        zero_gradients: entries of its output gradient that are exactly zero. Assumed: half in front of a ReLU, three
-            quarters and more in front of a maximum pool.
+        zero_gradients: entries of its output gradient that are exactly zero. Assumed: in front of a ReLU as many as the
+            next layer's inputs, where these are known, else half; three quarters and more in front of a maximum pool.
         large_outputs: numbers of its output beyond ±0.625, for which a tanh takes longer. Assumed: a fifth.
         zero_moments: weights whose momentum or moments are still zero, since no gradient has reached them yet. Assumed:
             none.
@@ -115,6 +115,13 @@ class TrainingStep:
     def is_whole_batch(self) -> bool:
         """Whether a batch is one micro-batch."""
         return self.rounds == 1 and (self.micro_batch or self.batch_size) == self.batch_size
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether all that a run can measure of its numbers is known: what is kept, and what is zero."""
+        names = [layer.name for layer in layers_of(self.specification) if layer.trainable]
+        known = [self.activity.get(name, Activity()) for name in names]
+        return all(each.kept_rows is not None and each.zero_inputs is not None for each in known)
 
     @property
     def momentum(self) -> float:

@@ -9,11 +9,12 @@ import numpy as np
 
 from tinyprop.cost.coefficients import Coefficients, coefficients_of
 from tinyprop.cost.design import data_for
-from tinyprop.cost.predict import PHASES, Prediction, predict
+from tinyprop.cost.predict import Prediction, predict
 from tinyprop.cost.simulation import Board, Counted
 from tinyprop.cost.step import Activity, TrainingStep
 from tinyprop.cost.target import Target
 from tinyprop.engine.images import CORES
+from tinyprop.engine.phases import PHASES
 from tinyprop.models.presets import LeNet, Mlp
 from tinyprop.models.specification import Loss, NetworkSpecification
 from tinyprop.sparse.policies import Adaptive, AnyPolicy, Dense, Static
@@ -21,16 +22,18 @@ from tinyprop.training.optimizer import Sgd
 
 NEGLIGIBLE = 0.02
 """Share of a step under which a phase's error is not counted."""
-_TABLE_CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7")
+
+Told = Callable[[Mapping[str, Activity]], Mapping[str, Activity]]
+"""Which part of the activity of a simulated step a prediction is told."""
 
 
 def errors_of(
-    known: Coefficients, observed: Iterable[tuple[TrainingStep, Counted]]
+    known: Coefficients, observed: Iterable[tuple[TrainingStep, Counted]], told: Told
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Relative errors of predictions, by quantity and by ``step`` or phase: how many, median, 9 in 10, worst.
 
-    What the prediction is told is what a run's statistics tell, and how much of the samples is zero: kept entries, kept
-    rows, zeros of the first layer's input. Everything else is assumed.
+    Args:
+        told: what of the activity that was observed the prediction is told; everything else is assumed.
     """
     target = nominal(known.core)
     found: dict[str, dict[str, list[float]]] = {}
@@ -46,18 +49,14 @@ def errors_of(
     }
 
 
-def told(activity: Mapping[str, Activity]) -> dict[str, Activity]:
-    """Of what was observed, what is known of a run without simulating it."""
-    first = next(iter(activity), None)
-    return {
-        name: Activity(
-            kept=known.kept,
-            kept_rows=known.kept_rows,
-            zero_inputs=known.zero_inputs if name == first else None,
-            zero_blocks=known.zero_blocks if name == first else None,
-        )
-        for name, known in activity.items()
-    }
+def measured_of(activity: Mapping[str, Activity]) -> dict[str, Activity]:
+    """Of what was observed, what is known of a run without simulating it: see `tinyprop.estimate.trained`."""
+    return {name: replace(known, reached=None, zero_gradients=None) for name, known in activity.items()}
+
+
+def kept_of(activity: Mapping[str, Activity]) -> dict[str, Activity]:
+    """Of what was observed, what is known where nothing was trained: what is kept."""
+    return {name: Activity(kept=known.kept) for name, known in activity.items()}
 
 
 def nominal(core: str) -> Target:
@@ -84,22 +83,6 @@ class Row:
     predicted: Mapping[str, float]
 
 
-def table(advance: Callable[[str], None] = lambda line: None) -> str:
-    """Predicted against simulated for the authors' MLPs and LeNet at batch size 1 with SGD, in Markdown."""
-    lines = [
-        "| network | policy | core | instructions | predicted | error | modelled cycles | predicted | error |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows(_TABLE_CORES):
-        cells = [row.network, row.policy, row.core]
-        for quantity in ("instructions", "cycles"):
-            simulated, predicted = row.simulated[quantity], row.predicted[quantity]
-            cells += [f"{simulated:,.0f}", f"{predicted:,.0f}", f"{100 * (predicted / simulated - 1):+.1f} %"]
-        lines.append(f"| {' | '.join(cells)} |")
-        advance(lines[-1])
-    return "\n".join(lines) + "\n"
-
-
 def rows(cores: Iterable[str]) -> Iterator[Row]:
     """The rows of the table, for some cores."""
     for network, specification in _networks():
@@ -107,7 +90,7 @@ def rows(cores: Iterable[str]) -> Iterator[Row]:
             step = TrainingStep(specification=specification, policy=policy, optimizer=Sgd(), batch_size=1)
             for core in cores:
                 counted = Board(step, core).train(data_for(step, seed=1, blank=True), 0.01, before=1, counted=1)
-                known = replace(step, activity=told(counted.activity))
+                known = replace(step, activity=measured_of(counted.activity))
                 predicted = predict(known, nominal(core), coefficients=coefficients_of(core)).total
                 total = _totals(counted)
                 yield Row(network, policy_name, core, total, vars(predicted))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinyprop.cost.assumptions import zero_gradients, zero_inputs
+from tinyprop.cost.assumptions import zero_gradients, zero_inputs, zeros_behind
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.load import LANES, Load, loads_of
 from tinyprop.cost.memory import waits
@@ -61,7 +61,9 @@ def parts_of(step: TrainingStep) -> Iterator[Part]:
             if not layer.gives_input_gradient:
                 return
         elif layer.kind != "flatten":
-            found = _elementwise(step, layer, zero_gradients(layers, index, returned))
+            found = _elementwise(
+                step, layer, zero_gradients(layers, index, returned, zeros_behind(step, layers, index))
+            )
             yield Part(layer.name, "input_gradient", f"input_gradient.{layer.kind}", found)
 
 
@@ -117,26 +119,27 @@ def _select(step: TrainingStep, load: Load) -> Features:
     nonzero = layer.outputs * load.nonzero_gradients
     follows_error = load.selects and policy.name.startswith("adaptive")
     by_channel = load.selects and load.ranked != layer.outputs
-    columns = layer.rows if layer.kind == "conv2d" and not by_channel else 1
-    ranking = Ranking()
-    if load.selects:
-        tied = load.tied and not by_channel
-        ranking = rank(load.ranked, load.sought, load.nonzero_ranked, columns, tied=tied)
+    looks_first = follows_error or decides  # at the local error: what is all zero is not ranked
+    ranked = float(samples * load.selects * (load.kept > 0 or not looks_first))
+    listed = load.kept if looks_first else load.sought
+    by_channel_ranked = ranked * by_channel
+    ranking = _ranking(load, by_channel=by_channel) if load.selects else {}
     return {
         "rounds": float(step.rounds),
         "rounds of the first layer": float(step.rounds * (not layer.gives_input_gradient)),
         "samples": float(samples),
-        "selections": float(samples * load.selects),
-        "measured": float(samples * layer.outputs * (follows_error or decides)),
-        "nonzero measured": samples * nonzero * (follows_error or decides),
-        **{name: samples * value for name, value in vars(ranking).items()},
+        "selections": ranked,
+        "measured": float(samples * layer.outputs * looks_first),
+        "nonzero measured": samples * nonzero * looks_first,
+        **{name: ranked * ranking.get(name, 0.0) for name in vars(Ranking())},
+        "looked through": ranked * _looked_through(load) * (not looks_first),
         "kept": samples * load.kept * load.selects,
-        "channels": float(samples * layer.rows * by_channel),
-        "norms": float(samples * layer.outputs * by_channel),
-        "nonzero norms": samples * nonzero * by_channel,
-        "positions": float(samples * layer.windows * by_channel),
-        "repeated": samples * load.entries * by_channel,
-        "tested": samples * (load.kept * layer.outputs / load.ranked if step.skip_zeros else 0.0),
+        "channels": by_channel_ranked * layer.rows,
+        "norms": by_channel_ranked * layer.outputs,
+        "nonzero norms": by_channel_ranked * nonzero,
+        "positions": by_channel_ranked * layer.windows,
+        "repeated": by_channel_ranked * listed * layer.windows,
+        "tested": samples * listed * layer.outputs / load.ranked * step.skip_zeros,
         "listed": samples * load.entries * step.skip_zeros,
     }
 
@@ -154,6 +157,23 @@ def _compare(step: TrainingStep, load: Load) -> Features:
         "compared": float(samples * layer.outputs),
         "kept": samples * load.kept,
     }
+
+
+def _ranking(load: Load, *, by_channel: bool) -> dict[str, float]:
+    """Work of ranking a sample, on average. Where fewer are kept than are sought, the others' gradients are all zero,
+    and ranked in vain if nobody has looked before."""
+    columns = load.layer.rows if load.layer.kind == "conv2d" and not by_channel else 1
+    blank = load.blank
+    nonzero = min(float(load.ranked), load.nonzero_ranked / (1 - blank)) if blank < 1 else 0.0
+    tied = load.tied and not by_channel
+    living, dead = (vars(rank(load.ranked, load.sought, each, columns, tied=tied)) for each in (nonzero, 0.0))
+    return {name: (1 - blank) * living[name] + blank * dead[name] for name in living}
+
+
+def _looked_through(load: Load) -> float:
+    """Entries of a list up to the first that is not zero, which shows that the gradient is not."""
+    living = max(0.0, load.entries - load.nonzero_entries) / (1 + load.nonzero_entries)
+    return (1 - load.blank) * (1 + living) + load.blank * load.sought * load.layer.outputs / load.ranked
 
 
 def _update(step: TrainingStep, load: Load, *, in_place: bool) -> Features:

@@ -71,6 +71,21 @@ class Image:
         names = self._sections[self._names][4]
         return {self._text(names + section[0]): section[5] for section in self._sections if section[0]}
 
+    @property
+    def code(self) -> int:
+        """Bytes of flash that the program takes, its vectors included."""
+        return self.section_sizes[".vectors"] + self.section_sizes[".text"]
+
+    @property
+    def constants(self) -> int:
+        """Bytes of flash that its constants take, and what its own data are at the start."""
+        return self.section_sizes.get(".rodata", 0) + self.section_sizes.get(".data", 0)
+
+    @property
+    def static(self) -> int:
+        """Bytes of RAM that its own data take."""
+        return self.section_sizes.get(".data", 0) + self.section_sizes.get(".bss", 0)
+
     @cached_property
     def symbols(self) -> dict[str, int]:
         """Addresses by name; the lowest bit of a function's, which says that it is Thumb code, is cleared."""

@@ -46,6 +46,12 @@ class Estimate:
         """Where it runs."""
         return self.prediction.target
 
+    @property
+    def errors(self) -> Mapping[str, Any]:
+        """How far predictions from as much knowledge are off: see `tinyprop.cost.Coefficients`."""
+        known = self.prediction.coefficients
+        return known.errors if self.step.is_measured else known.errors_unmeasured
+
     def as_dict(self) -> dict[str, Any]:
         """Flat plain values: a ``cost.<target>`` of ``result.json``.
 
@@ -66,7 +72,7 @@ class Estimate:
             "bound.macs": self.bound.by_macs,
             "bound.step_without_update": self.bound.by_cycles,
             "bound.step": self.bound.by_cycles_with_update,
-            "errors": dict(self.prediction.coefficients.errors),
+            "errors": dict(self.errors),
         }
 
 

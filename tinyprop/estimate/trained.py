@@ -7,11 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinyprop.cost import Activity, Target, measured
-from tinyprop.cost.load import LANES
 from tinyprop.cost.step import Selections
 from tinyprop.errors import RequestError
 from tinyprop.estimate.estimate import Estimate, estimate
@@ -21,8 +17,8 @@ if TYPE_CHECKING:
     from tinyprop.config.schema import RunConfig
     from tinyprop.datasets.shape import SampleShape
 
-_ENOUGH = 2000
-"""Samples that say how much of all is zero."""
+NUMBERS = ("zero_inputs", "zero_blocks", "large_outputs", "zero_moments")
+"""What is said of a layer's numbers, as in `tinyprop.cost.Activity`."""
 
 
 def estimates_of_run(
@@ -49,35 +45,20 @@ def estimates_of_run(
     return found, list(dict.fromkeys(notes))
 
 
-def activity_of(totals: Mapping[str, Selections], zeros: Mapping[str, float]) -> dict[str, Activity]:
-    """What was measured: a run's statistics by layer, and `zeros_of` its training samples for the first of them."""
-    found = measured(totals)
-    for first in list(found)[:1]:
-        found[first] = replace(found[first], **zeros)
-    return found
+def activity_of(totals: Mapping[str, Selections], numbers: Mapping[str, Mapping[str, float]]) -> dict[str, Activity]:
+    """What was measured: a run's statistics by layer, and what its numbers are like: `tinyprop.training.numbers`."""
+    return {name: replace(known, **numbers.get(name, {})) for name, known in measured(totals).items()}
 
 
 def activity_in(result: Mapping[str, Any]) -> dict[str, Activity]:
     """The same from a ``result.json``, as far as it is there."""
-    found = {
-        layer["name"]: Activity(kept=layer["kept_fraction"], kept_rows=layer.get("kept_rows_fraction"))
-        for layer in result["layers"]
-    }
-    for first in list(found)[:1]:
-        found[first] = replace(found[first], **result.get("zeros", {}))
-    return found
-
-
-def zeros_of(x: NDArray[np.float32]) -> dict[str, float]:
-    """How much of some samples, shape (samples, *input_shape), is exactly zero: numbers, and blocks of eight that the
-    engine reads at once, with the channels of an image last. Of many samples some, spread evenly, stand for all.
-    """
-    x = x[:: max(1, len(x) // _ENOUGH)]
-    rows = (np.moveaxis(x, 1, -1) if x.ndim == 4 else x).reshape(len(x), -1) == 0
-    blocks = rows[:, : rows.shape[1] // LANES * LANES].reshape(-1, LANES)
     return {
-        "zero_inputs": float(rows.mean()),
-        "zero_blocks": float(blocks.all(axis=1).mean()) if blocks.size else 0.0,
+        layer["name"]: Activity(
+            kept=layer["kept_fraction"],
+            kept_rows=layer.get("kept_rows_fraction"),
+            **{share: layer[share] for share in NUMBERS if share in layer},
+        )
+        for layer in result["layers"]
     }
 
 

@@ -15,7 +15,6 @@ from tinyprop.export.network import ExportedNetwork
 _WORD = 4
 _LEAST_STACK = 2048
 _DEMONSTRATION = 6 * _WORD
-_CODE = (".vectors", ".text", ".rodata", ".data")
 
 Use = tuple[str, int]
 """What for, and bytes."""
@@ -51,9 +50,9 @@ def ram(network: ExportedNetwork, memory: Memory, stack: int, available: MemoryM
 
 def flash(network: ExportedNetwork, target: Target, available: MemoryMap) -> Budget:
     """Flash of the demonstration, its code taken to be as large as that of the firmware image."""
-    sections = Image.read(core_of(target.core).path).section_sizes
+    firmware = Image.read(core_of(target.core).path)
     uses = (
-        ("code and its constants", sum(sections.get(name, 0) for name in _CODE)),
+        ("code and its constants", firmware.code + firmware.constants),
         ("description of the network", network.description.words.nbytes),
         ("initial weights", network.weights.nbytes),
         ("samples of the demonstration", network.x.nbytes + network.target.nbytes),

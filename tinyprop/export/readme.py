@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from tinyprop.backends.measurements import PHASES
 from tinyprop.cost.target import Target
+from tinyprop.engine.phases import PHASES
 from tinyprop.export.measurement import Measurement
 from tinyprop.export.memory import Budget
 from tinyprop.export.memory_map import MemoryMap

@@ -148,7 +148,7 @@ def notes_on(pairs: Sequence[tuple[Case, Estimate]], *, asks: bool = False) -> I
         yield f"Kept fractions of adaptive policies: {'those given by --kept' if origin == '--kept' else origin}."
     if not any(known.zero_inputs for case, _ in pairs for known in case.step.activity.values()):
         yield "Assumed: no input is exactly zero, and half of what leaves a ReLU is."
-    errors = {each.target.core: stated_error(each.prediction.coefficients.errors) for _, each in pairs}
+    errors = {each.target.core: stated_error(each.errors) for _, each in pairs}
     yield from (f"{core}: {said}, in networks held out." for core, said in errors.items() if said)
     silent = {each.target.name for _, each in pairs if not each.target.knows_power}
     yield from (f"No energy for {name}: its file has no current and voltage." for name in silent)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tinyprop.engine.phases import PHASES
 from tinyprop.report.quantities import time
-
-_PHASES = ("forward", "select", "input_gradient", "weight_gradient", "update", "other")
 
 
 def microcontroller_rows(mcu: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -37,7 +36,7 @@ def _steps(mcu: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if not total:
             continue
         yield name, f"{total:>13,.0f}{note}"
-        for phase in _PHASES:
+        for phase in PHASES:
             count = mcu.get(f"{quantity}.{phase}", 0)
             if count:
                 yield f"  {phase.replace('_', ' ')}", f"{count:>13,.0f}  {100 * count / total:5.1f} %"

@@ -27,6 +27,8 @@ def modelled_rows(costs: Mapping[str, Mapping[str, Any]] | None) -> Iterator[tup
             yield f"  to {name}", f"backward {backward}, step {without}, with optimizer {step}"
         if said := stated_error(cost["errors"]):
             yield "  error", said
+    if costs:
+        yield "", "Modelled at the highest clock, not measured."
 
 
 def fits(cost: Mapping[str, Any]) -> str:

@@ -49,8 +49,6 @@ def run_summary(result: Mapping[str, Any]) -> RenderableType:
         if table.row_count:
             table.add_section()
     parts: list[RenderableType] = [Text(headline(result), style="bold"), table]
-    if "macs" in result:
-        parts.append(Text(MACS_NOTE, style="dim"))
     notes = [*(result.get("notes") or ()), *(result.get("cost_notes") or ())]
     parts.extend(Text(f"Note: {note}") for note in notes)
     parts.extend(Text(line) for line in _places(result))
@@ -131,6 +129,8 @@ def _work(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if counts and counts["dense"]:
                 label = f"  {phase.replace('_', ' ')}"
                 yield label, f"{scaled(counts['kept'])} of {scaled(counts['dense'])}"
+    if macs:
+        yield "", MACS_NOTE
 
 
 def _places(result: Mapping[str, Any]) -> Iterator[str]:

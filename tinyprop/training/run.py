@@ -19,12 +19,13 @@ from tinyprop.datasets.contract import Dataset
 from tinyprop.datasets.shape import shape_of
 from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.estimate.estimate import tracked_numbers
-from tinyprop.estimate.trained import activity_of, estimates_of_run, zeros_of
+from tinyprop.estimate.trained import activity_of, estimates_of_run
 from tinyprop.progress import Progress
 from tinyprop.tracking import Status, TrackedRun, environment, open_store
 from tinyprop.training import checkpoint, record, result
 from tinyprop.training.fit import FitState, Row, evaluated, fit
 from tinyprop.training.holdout import hold_out
+from tinyprop.training.numbers import numbers_of
 from tinyprop.training.prepare import open_backend, require_ready
 from tinyprop.training.reuse import earlier_result, is_finished, reused
 from tinyprop.training.tracked import begun, describe_dataset, resumed
@@ -223,8 +224,9 @@ class _Run:
                 "wall_seconds": outcome["wall_seconds"],
             },
         )
-        outcome["zeros"] = zeros_of(train.x)
-        activity = activity_of(state.totals, outcome["zeros"])
+        numbers = numbers_of(backend.plain_module(), backend.moments(), train.x)
+        outcome["layers"] = [layer | numbers.get(layer["name"], {}) for layer in outcome["layers"]]
+        activity = activity_of(state.totals, numbers)
         costs, cost_notes = estimates_of_run(config, shape_of(dataset), activity, self._targets)
         outcome |= {"cost": {key: cost.as_dict() for key, cost in costs.items()}, "cost_notes": cost_notes}
         tracked.log_epoch(state.epoch, tracked_numbers(outcome["cost"]))
