@@ -25,7 +25,7 @@ from tinyprop.models.specification import (
     Pool2d,
     Shape,
 )
-from tinyprop.sparse.policies import Adaptive, AnyPolicy, Dense, MeProp, Static
+from tinyprop.sparse.policies import Adaptive, AnyPolicy, Budget, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, AdamW, AnyOptimizer, Sgd
 
 _MACS = {True: 60_000, False: 20_000}
@@ -105,13 +105,15 @@ def _draw_policy(rng: np.random.Generator) -> AnyPolicy:
         "sparse_bias": bool(rng.random() < 0.8),
         "granularity": "channel" if rng.random() < 0.3 else "element",
     }
-    match int(rng.integers(6)):
+    match int(rng.integers(7)):
         case 0 | 1:
             return Dense(**common)
         case 2:
             return Adaptive(s_min=0.02, s_max=float(rng.uniform(0.2, 1)), zeta=float(rng.uniform(0.6, 1)), **common)
         case 3:
             return MeProp(k=int(rng.integers(1, 40)), **common)
+        case 4:
+            return Budget(budget=float(np.exp(rng.uniform(np.log(0.03), np.log(0.6)))), sparsify_output=True)
         case _:
             return Static(ratio=float(np.exp(rng.uniform(np.log(0.02), 0))), **common)
 
