@@ -44,7 +44,7 @@ def test_other_values_on_the_command_line_hold_for_every_arm(composer):
 def test_a_policy_on_the_command_line_replaces_the_study_and_says_so(composer):
     request = composer.request(["experiment=study_digits", "policy=dense,static", "seed=3"], multirun=True)
     assert [(job.config.policy.name, job.config.seed) for job in request.jobs] == [("dense", 3), ("static", 3)]
-    assert request.notes == ("policy=… on the command line replaces the 4 arms of the study",)
+    assert request.notes == ("policy=… on the command line replaces the 5 arms of the study",)
 
 
 def test_a_value_that_arms_set_themselves_is_refused(composer):
@@ -75,7 +75,7 @@ def test_two_arms_that_are_the_same_run_are_refused(composer):
 def test_one_run_of_a_study_says_that_it_is_one(composer):
     request = composer.request(["experiment=study_digits"], multirun=False)
     assert (len(request.jobs), request.jobs[0].config.policy.name) == (1, "adaptive")
-    assert "this is one run of a study of 4 arms; -m trains them all" in request.notes[0]
+    assert "this is one run of a study of 5 arms; -m trains them all" in request.notes[0]
     assert composer.request(["experiment=study_digits", "policy=dense"], multirun=False).notes == ()
 
 
@@ -85,7 +85,7 @@ def test_what_a_study_is_part_of_does_not_change_who_a_run_is(composer):
 
 
 @pytest.mark.parametrize(
-    ("study", "size"), [("digits", 60), ("mnist", 60), ("lenet", 50), ("cifar10", 35), ("dcase", 55)]
+    ("study", "size"), [("digits", 60), ("mnist", 70), ("lenet", 60), ("cifar10", 45), ("dcase", 65)]
 )
 def test_every_study_carries_dense_and_static_with_both_output_layers(composer, study, size):
     request = composer.request([f"experiment=study_{study}"], multirun=True)
