@@ -43,6 +43,8 @@ def check_names(
             good.append(override)
         elif group not in groups:
             values.append(override)
+        elif override.is_interval_sweep():
+            problems.append(f"{override.input_line}: an interval is of numbers; name options of {group}")
         elif override.is_delete() or (None in _options(override) and group != "experiment"):
             problems.append(f"{override.input_line}: every run needs a {group}; choose one with {group}=…")
         else:
@@ -74,13 +76,17 @@ def check_names(
 
 
 def first_of_each(overrides: Iterable[Override]) -> list[str]:
-    """The overrides as text, each sweep replaced by its first value."""
+    """The overrides as text, each sweep replaced by its first value, and an interval by its lower bound."""
     return [
-        f"{override.key_or_group}={next(iter(override.sweep_string_iterator()))}"
-        if override.is_sweep_override()
-        else str(override.input_line)
+        f"{override.key_or_group}={_first(override)}" if override.is_sweep_override() else str(override.input_line)
         for override in overrides
     ]
+
+
+def _first(override: Override) -> str:
+    if override.is_interval_sweep():
+        return str(override.value().start)  # type: ignore[union-attr]
+    return next(override.sweep_string_iterator(), "null")
 
 
 def is_hydras(override: Override) -> bool:

@@ -45,10 +45,17 @@ class StudySettings(_Strict):
 
 
 class SweepSettings(_Strict):
-    """Which multirun a run belongs to; set by the multirun itself."""
+    """Which multirun a run belongs to, and which trial of a search; set by the multirun itself.
+
+    Attributes:
+        storage: where the run tells the search how it does, epoch by epoch, which may end it early; None: it does not.
+    """
 
     id: str | None = None
     parent_run_id: str | None = None
+    study: str | None = None
+    trial: int | None = None
+    storage: str | None = None
 
 
 class RunConfig(_Strict):

@@ -15,7 +15,7 @@ from tinyprop.report.quantities import scaled
 from tinyprop.report.summary import MACS_NOTE, metric_text, percent
 
 GOOD = ("done", "reused")
-_ORDER = ("done", "reused", "failed", "killed", "missing")
+_ORDER = ("done", "reused", "pruned", "failed", "killed", "missing")
 _STYLES = {"failed": "bold red", "killed": "yellow", "missing": "yellow"}
 
 

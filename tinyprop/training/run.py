@@ -33,7 +33,13 @@ from tinyprop.training.tracked import begun, describe_dataset, resumed
 _RELEASE_LIMIT = 5.0
 """Seconds in which the lock of a process that is gone must be free."""
 
+Watch = Callable[[Row], str | None]
+
 _logger = logging.getLogger(__name__)
+
+
+class PrunedError(TinypropError):
+    """A run of a search was ended early because it fell behind. Nothing is wrong with it."""
 
 
 def execute(
@@ -45,6 +51,7 @@ def execute(
     command: str,
     progress: Progress,
     targets: Iterable[Target] = (),
+    watch: Watch | None = None,
 ) -> result.Result:
     """Bring about the result of a configuration in ``run_dir`` and return it.
 
@@ -57,8 +64,10 @@ def execute(
         config_yaml: the resolved configuration, kept as ``config.yaml``.
         command: what repeats the run, kept as ``command.txt``.
         targets: what else the cost is modelled for, besides the run's own target.
+        watch: is given each epoch's row and answers why the run is to end there, or None.
 
     Raises:
+        PrunedError: ``watch`` ended it; its result says so, and the same run can go on from there.
         TinypropError: the run failed; its result says so too.
         KeyboardInterrupt: it was interrupted; likewise.
     """
@@ -69,7 +78,7 @@ def execute(
     with progress.task(f"Waiting for {run_dir}, which another process is training", None):
         lock.acquire()
     try:
-        return _Run(config, run_dir, init_from, config_yaml, command, progress, tuple(targets)).execute()
+        return _Run(config, run_dir, init_from, config_yaml, command, progress, tuple(targets), watch).execute()
     finally:
         lock.release()
         torch.set_num_threads(threads)
@@ -91,7 +100,7 @@ def conclude_lost(run_dir: Path, status: str, reason: str) -> result.Result | No
         return None
 
 
-_MLFLOW_STATUS: dict[str, Status] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+_MLFLOW_STATUS: dict[str, Status] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "pruned": "KILLED"}
 
 
 class _Run:
@@ -104,6 +113,7 @@ class _Run:
         command: str,
         progress: Progress,
         targets: tuple[Target, ...],
+        watch: Watch | None,
     ):
         self._config = config
         self._dir = run_dir
@@ -112,6 +122,7 @@ class _Run:
         self._command = command
         self._progress = progress
         self._targets = targets
+        self._watch = watch
         self._environment = environment()
         self._begin = time.time()
 
@@ -125,6 +136,8 @@ class _Run:
         state = self._checkpoint()
         abandoned = earlier is not None and earlier["status"] == "running"  # the lock is ours: its process is gone
         tracked = resumed(config, self._dir, store) if state is not None else None
+        if tracked is not None and earlier is not None and earlier["status"] == "pruned":
+            tracked.set_tags({"tinyprop.pruned": "gone on with"})
         if tracked is None:
             record.begin(self._dir, self._config_yaml, self._command, self._environment)
             tracked = begun(config, self._dir, store, self._environment, abandoned=abandoned)
@@ -135,6 +148,10 @@ class _Run:
             self._finish(outcome, tracked)
         except KeyboardInterrupt:
             self._give_up(outcome, tracked, "killed", "interrupted")
+            raise
+        except PrunedError as error:
+            tracked.set_tags({"tinyprop.pruned": str(error)})
+            self._give_up(outcome, tracked, "pruned", str(error))
             raise
         except TinypropError as error:
             self._give_up(outcome, tracked, "failed", str(error))
@@ -185,6 +202,10 @@ class _Run:
 
         def on_epoch(row: Row) -> None:
             tracked.log_epoch(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
+            reason = None if self._watch is None else self._watch(row)
+            if reason is not None and row["epoch"] < config.trainer.epochs:
+                save()
+                raise PrunedError(reason)
 
         for row in state.history:
             on_epoch(row)  # a checkpoint may know epochs that a killed process had not sent yet

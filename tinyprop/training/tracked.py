@@ -41,7 +41,7 @@ def resumed(config: RunConfig, run_dir: Path, store: Store) -> TrackedRun | None
     except UnknownRunError:
         return None
     if config.sweep.parent_run_id is not None:
-        tracked.set_tags({"mlflow.parentRunId": config.sweep.parent_run_id})
+        tracked.set_tags({"mlflow.parentRunId": config.sweep.parent_run_id, **_trial_tags(config)})
     return tracked
 
 
@@ -58,6 +58,12 @@ def describe_dataset(tracked: TrackedRun, config: RunConfig, dataset: Dataset) -
     )
 
 
+def _trial_tags(config: RunConfig) -> dict[str, str]:
+    if config.sweep.trial is None:
+        return {}
+    return {"tinyprop.study": str(config.sweep.study), "tinyprop.trial": str(config.sweep.trial)}
+
+
 def _tags(config: RunConfig, run_dir: Path, environment: Mapping[str, Any]) -> dict[str, str]:
     git = environment["git"]
     commit = git["package"] or git["working_directory"]
@@ -69,6 +75,7 @@ def _tags(config: RunConfig, run_dir: Path, environment: Mapping[str, Any]) -> d
         "tinyprop.machine": machine_tag(),
         "tinyprop.run_dir": str(run_dir),
     }
+    tags |= _trial_tags(config)
     if commit:
         tags["mlflow.source.git.commit"] = str(commit["commit"])
         tags["tinyprop.git_dirty"] = str(commit["dirty"]).lower()

@@ -1,0 +1,76 @@
+"""``tinyprop train -m hydra/sweeper=search``: a multirun whose runs a search chooses, and the account of its trials."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from tinyprop.cli import jobs
+from tinyprop.cli.multirun import Multirun, run_multirun, words
+from tinyprop.config.composition import Composer, Request
+from tinyprop.progress import Progress
+from tinyprop.search.plan import SearchPlan
+from tinyprop.search.session import Search, opened
+from tinyprop.search.storage import locate
+from tinyprop.search.study import TrialRecord
+
+
+def run_search(
+    request: Request, hydra_arguments: list[str], composer: Composer, progress: Progress
+) -> tuple[Multirun, dict[str, Any]]:
+    """Run a search as far as it goes; how its runs ended, and what is known of all of its trials.
+
+    Raises:
+        RequestError: another process runs it, or its study belongs to another search.
+    """
+    plan, runs_dir = request.search, Path(request.base.runs_dir)
+    assert plan is not None
+    with opened(
+        plan,
+        runs_dir,
+        name_of=lambda overrides: composer.run_config(overrides).run_name,
+        outcomes_of=lambda sweep_id: words(jobs.sweep_directory(runs_dir, sweep_id)),
+    ) as search:
+        sweep = run_multirun(request, hydra_arguments, progress, runs=search.runs_left)
+        return sweep, _account(search, runs_dir)
+
+
+def is_complete(account: dict[str, Any]) -> bool:
+    """Whether a search has all of its trials, none of them failed."""
+    statuses = [trial["status"] for trial in account["trials"]]
+    return len(statuses) >= account["n_trials"] and set(statuses) <= {"complete", "pruned"}
+
+
+def _account(search: Search, runs_dir: Path) -> dict[str, Any]:
+    plan = search.plan
+    return {
+        "study": plan.study_name,
+        "storage": locate(plan.settings.storage, runs_dir),
+        "space": [dimension.as_text() for dimension in plan.space],
+        "seeds": list(plan.seeds),
+        "objectives": [{"name": each.name, "maximised": each.maximised} for each in plan.objectives],
+        "n_trials": plan.settings.n_trials,
+        "trials": [_trial(plan, trial) for trial in search.trials()],
+    }
+
+
+def _trial(plan: SearchPlan, trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "status": trial.status,
+        "values": trial.values,
+        "scores": None if trial.scores is None else list(trial.scores),
+        "reason": trial.reason,
+        "runs": trial.runs,
+        "best": trial.best,
+        "command": _command(plan, trial),
+    }
+
+
+def _command(plan: SearchPlan, trial: TrialRecord) -> str:
+    """The command line that trains what a trial did, without the search."""
+    several = len(plan.seeds) > 1
+    drawn = [f"{key}={value}" for key, value in trial.values.items()]
+    seeds = f"seed={','.join(map(str, plan.seeds))}"
+    return shlex.join(["tinyprop", "train", *(["-m"] if several else []), *plan.fixed, *drawn, seeds])
