@@ -1,4 +1,4 @@
-"""What Hydra looks for: a sweeper for grids and a launcher of processes.
+"""What Hydra looks for: sweepers for grids and for searches, and a launcher of processes.
 
 Hydra imports every module here whenever it starts, so none of them imports anything heavy.
 """

@@ -1,4 +1,4 @@
-"""``hydra/sweeper=search``: the sweeper that lets `tinyprop.search` choose what to train."""
+"""``hydra/sweeper=search``: trials that `tinyprop.search` chooses, launched until there are as many as wanted."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from omegaconf import DictConfig
 
 
 class SearchSweeper(Sweeper):
-    """Hands batches of trials to whatever launcher was chosen.
+    """Has the search that ``tinyprop train -m`` has opened use whatever launcher was chosen.
 
-    Its settings were read and checked before Hydra began; the search that ``tinyprop train`` has opened has them.
+    Args:
+        retry_failed, losses: see `tinyprop.sweeps.rounds.Plan.complete`.
+        settings: the search's own, which the command line's composition has read and checked already.
     """
 
-    def __init__(self, **settings: Any):
+    def __init__(self, retry_failed: bool, losses: int, **settings: Any):
+        self._retry_failed = retry_failed
+        self._losses = losses
         self._launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config = config
-        self.hydra_context = hydra_context
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> None:
+    def sweep(self, arguments: list[str]) -> Any:
         from tinyprop.search.session import current
 
-        assert self._launcher is not None
-        current().run(arguments, self._launcher.launch)
+        assert self._launcher is not None, "Hydra calls setup first"
+        current().run(self._launcher, losses=self._losses, retry_failed=self._retry_failed)

@@ -97,7 +97,8 @@ def test_the_identity_is_of_what_makes_trials_comparable():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ((), 1),
+        (("hydra/launcher=basic",), 1),
+        (("hydra.launcher.n_jobs=5",), 5),
         (("hydra/launcher=joblib", "hydra.launcher.n_jobs=3"), 3),
         (("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.sweeper.batch_size=6"), 6),
     ],

@@ -118,7 +118,7 @@ def account(outcomes: Sequence[Outcome], parent_run_id: str | None, *, interrupt
     """The account of all runs; ``complete`` is False where something besides a run has gone wrong."""
     accuracy = any("test_accuracy" in ended.metrics for ended in outcomes)
     metric = "test_auc" if not accuracy and any("test_auc" in e.metrics for e in outcomes) else "test_accuracy"
-    good = complete and all(ended.status in ("done", "reused") for ended in outcomes)
+    good = complete and all(ended.status in ("done", "reused", "pruned") for ended in outcomes)
     status = "killed" if interrupted else "finished" if good else "failed"
     return Account(status, parent_run_id, list(outcomes), metric)
 

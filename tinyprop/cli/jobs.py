@@ -17,11 +17,12 @@ from typing import Any
 
 from tinyprop.cli import INTERRUPTED
 from tinyprop.config.hydra_job import HydraTree, Received, as_yaml, received
+from tinyprop.config.schema import SweepSettings
 from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.progress import SILENT, Progress
 from tinyprop.sweeps.ledger import Ledger, Status, Word
 from tinyprop.training import result
-from tinyprop.training.run import execute
+from tinyprop.training.run import PrunedError, Watch, execute
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ def _execute(job: Received, begun: Word) -> Ended:
             command=_command(job.command),
             progress=_progress,
             targets=job.composer.targets(config.cost.targets).values(),
+            watch=_watch(config.sweep),
         )
+    except PrunedError as error:
+        return Ended(replace(begun, status="pruned", reason=str(error), since=time.time()), {})
     except TinypropError as error:
         return _failed(job, begun, str(error), error.exit_status)
     except Exception as error:  # a defect, or a library's: the other runs of a sweep must not suffer from it
@@ -98,6 +102,15 @@ def _execute(job: Received, begun: Word) -> Ended:
 def _failed(job: Received, begun: Word, reason: str, exit_status: int) -> Ended:
     word = replace(begun, status="failed", reason=reason, exit_status=exit_status, since=time.time())
     return Ended(word, left_by(job.config.hash, job.run_dir))
+
+
+def _watch(sweep: SweepSettings) -> Watch | None:
+    """What tells a search how a run of it does, if it wants to know."""
+    if sweep.storage is None or sweep.study is None or sweep.trial is None:
+        return None
+    from tinyprop.search.pruning import watch
+
+    return watch(sweep.storage, sweep.study, sweep.trial)
 
 
 def _initial_weights(job: Received) -> Callable[[], str] | None:

@@ -39,8 +39,14 @@ _PARENT = "mlflow_run_id"
 """The file of a multirun's directory that holds its parent's id in MLflow."""
 
 
-def run_multirun(request: Request, hydra_arguments: list[str], composer: Composer, progress: Progress) -> Account:
-    """Train every run of a request and give account of all of them, also after a failure or Ctrl-C."""
+def run_multirun(
+    request: Request, hydra_arguments: list[str], composer: Composer, progress: Progress, *, chosen: int | None = None
+) -> Account:
+    """Train every run of a request and give account of all of them, also after a failure or Ctrl-C.
+
+    Args:
+        chosen: how many runs a sweeper that chooses as it goes will choose.
+    """
     base = request.base
     store = open_store(base.tracking, Path(base.runs_dir), progress)
     sweep_id = _sweep_id(request)
@@ -55,7 +61,7 @@ def run_multirun(request: Request, hydra_arguments: list[str], composer: Compose
         plan = Plan(left, ledger, tuple(marks))
         interrupted, trouble = False, None
         if left or not request.jobs:
-            interrupted, trouble = _train(plan, request, [*hydra_arguments, *marks], progress)
+            interrupted, trouble = _train(plan, request, [*hydra_arguments, *marks], progress, chosen)
         _conclude(ledger, plan, interrupted=interrupted)
         if parent.run_id is not None:
             try:
@@ -72,7 +78,9 @@ def run_multirun(request: Request, hydra_arguments: list[str], composer: Compose
 
 
 def _sweep_id(request: Request) -> str:
-    """The same for the same runs; of a search, which decides on its runs later, the moment at which it begins."""
+    """The same for the same runs; of a search, which decides on its runs later, what is searched."""
+    if request.search is not None:
+        return request.search.study_name
     names = sorted(job.config.run_name for job in request.jobs) or [time.strftime("%Y%m%d-%H%M%S")]
     return f"{request.name}-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:10]}"
 
@@ -141,9 +149,11 @@ def _begin_ledger(
             store.adopt(found["run_id"], parent.run_id)
 
 
-def _train(plan: Plan, request: Request, hydra_arguments: list[str], progress: Progress) -> tuple[bool, str | None]:
+def _train(
+    plan: Plan, request: Request, hydra_arguments: list[str], progress: Progress, chosen: int | None
+) -> tuple[bool, str | None]:
     """Whether the user interrupted it, and what broke."""
-    with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress):
+    with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress, chosen):
         try:
             hand_over(hydra_arguments, jobs.hydra_job)
         except KeyboardInterrupt:
@@ -179,19 +189,25 @@ def _outcomes(
 
 
 @contextmanager
-def _watched(plan: Plan, all_jobs: Sequence[Job], progress: Progress) -> Iterator[None]:
+def _watched(plan: Plan, all_jobs: Sequence[Job], progress: Progress, chosen: int | None) -> Iterator[None]:
     """Show where the runs stand, in whatever process they are, until the block ends."""
     over = threading.Event()
     view = SweepView({job.config.run_name: " ".join(job.overrides) for job in all_jobs})
 
     def watch() -> None:
         names, seen, last = {job.config.run_name for job in plan.jobs}, 0, False
-        with progress.showing(view), progress.task("Runs", len(names) or None, "runs") as advance:
+        before = plan.ledger.words()  # of a search: earlier commands' runs
+        total = len(names) if chosen is None else chosen
+        with progress.showing(view), progress.task("Runs", total or None, "runs") as advance:
             while not last:
                 last = over.wait(_POLL)
                 words = plan.ledger.words()
                 view.update(words)
-                ended = sum(word.status != "running" for name, word in words.items() if name in names or not names)
+                ended = sum(
+                    word.status != "running"
+                    for name, word in words.items()
+                    if name in names or (not names and word != before.get(name))
+                )
                 advance(ended - seen)
                 seen = ended
 

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from tinyprop.cli import jobs
-from tinyprop.cli.multirun import Multirun, run_multirun, words
+from tinyprop.cli.account import Account
+from tinyprop.cli.multirun import run_multirun
 from tinyprop.config.composition import Composer, Request
 from tinyprop.progress import Progress
 from tinyprop.search.plan import SearchPlan
@@ -18,7 +18,7 @@ from tinyprop.search.study import TrialRecord
 
 def run_search(
     request: Request, hydra_arguments: list[str], composer: Composer, progress: Progress
-) -> tuple[Multirun, dict[str, Any]]:
+) -> tuple[Account, dict[str, Any]]:
     """Run a search as far as it goes; how its runs ended, and what is known of all of its trials.
 
     Raises:
@@ -26,14 +26,9 @@ def run_search(
     """
     plan, runs_dir = request.search, Path(request.base.runs_dir)
     assert plan is not None
-    with opened(
-        plan,
-        runs_dir,
-        name_of=lambda overrides: composer.run_config(overrides).run_name,
-        outcomes_of=lambda sweep_id: words(jobs.sweep_directory(runs_dir, sweep_id)),
-    ) as search:
-        sweep = run_multirun(request, hydra_arguments, progress, runs=search.runs_left)
-        return sweep, _account(search, runs_dir)
+    with opened(plan, runs_dir, composer.job) as search:
+        ended = run_multirun(request, hydra_arguments, composer, progress, chosen=search.runs_left)
+        return ended, _account(search, runs_dir)
 
 
 def is_complete(account: dict[str, Any]) -> bool:

@@ -26,6 +26,8 @@ examples:
   tinyprop train -m policy=dense,adaptive seed=0,1,2
   tinyprop train -m experiment=study_digits     policies, ratios, seeds
   tinyprop train -m --dry-run experiment=study_mnist
+  tinyprop train -m hydra/sweeper=search policy=adaptive
+                                                settings by Optuna, not by grid
   tinyprop train trainer.init_from=runs/NAME    begin with the weights of a run
   tinyprop train --cfg job policy=meprop        show what would be run
   tinyprop train --json | jq .metrics           for scripts
@@ -70,6 +72,8 @@ def run(argv: list[str]) -> int:
     for note in request.notes:
         print(f"note: {note}", file=sys.stderr)
     _make_directory(request.base.runs_dir)
+    if request.search is not None:
+        return _search(request, [*hydra_flags, *overrides], composer, arguments.json)
     if request.multirun:
         return _multirun(request, [*hydra_flags, *overrides], composer, arguments.json)
     return _single([*hydra_flags, *overrides], arguments.json)
@@ -142,6 +146,22 @@ def _multirun(request: Any, hydra_arguments: list[str], composer: Any, as_json: 
         print(f"More: tinyprop compare --study {account.sweep}")
         print(f"Report: {account.report}")
     return account.exit_status
+
+
+def _search(request: Any, hydra_arguments: list[str], composer: Any, as_json: bool) -> int:
+    from tinyprop.cli.search import is_complete, run_search
+    from tinyprop.report.console import console
+    from tinyprop.report.progress import console_progress
+    from tinyprop.report.search import search_table
+
+    with console_progress() as progress:
+        account, search = run_search(request, hydra_arguments, composer, progress)
+    if as_json:
+        known = {"status": account.status, "run_id": account.parent_run_id, "runs": account.results}
+        _print_json({**known, "search": search})
+    else:
+        console().print(search_table(search), crop=False)
+    return account.exit_status or (0 if is_complete(search) else 1)
 
 
 def _print_json(content: dict[str, Any]) -> None:

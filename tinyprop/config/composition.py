@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.types import Override
@@ -22,14 +23,17 @@ from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from tinyprop.config.grid import Combination, Grid, study_grid
+from tinyprop.config.hydra_command import HYDRA_VERSION
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
 from tinyprop.config.resolvers import engine_or_torch
 from tinyprop.config.schema import RunConfig, StudySettings
+from tinyprop.config.search_request import is_search, planned
 from tinyprop.config.validation import validated, without_hydra
 from tinyprop.cost.target import Target
 from tinyprop.errors import RequestError
+from tinyprop.search.plan import SearchPlan
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Request:
         name: what a multirun is called by: its experiment, or ``sweep``.
         notes: what the user should know before it begins.
         in_runs_dir: whether every run has the directory of its name in ``runs_dir``.
+        search: what chooses the runs, where the sweeper searches.
     """
 
     multirun: bool
@@ -64,12 +69,14 @@ class Request:
     name: str = "sweep"
     notes: tuple[str, ...] = ()
     in_runs_dir: bool = True
+    search: SearchPlan | None = None
 
 
 class Composer:
     """Hydra's loader over our configuration tree and the user's additional directories."""
 
     def __init__(self, extra_directories: Iterable[str | Path] = ()):
+        version.setbase(HYDRA_VERSION)  # before 1.2, options of ours and of a plugin's with one name were merged
         Plugins.instance()
         search_path = create_config_search_path(str(config_directory()))
         for directory in extra_directories:
@@ -150,11 +157,19 @@ class Composer:
             raise_all([*problems, *listed(error)])
             raise
         multirun = multirun or str(OmegaConf.select(tree, "hydra.mode")).endswith("MULTIRUN")
-        swept = [override.input_line for override in parsed if override.is_sweep_override()]
+        swept = [override.input_line for override in parsed if override.is_discrete_sweep()]
         if swept and not multirun:
             problems.append(f"{' '.join(map(str, swept))}: several values make a multirun; add -m")
         if multirun and any(override.key_or_group == "hydra.run.dir" for override in parsed):
             problems.append("hydra.run.dir: a multirun has a directory for each run; set runs_dir or hydra.sweep.dir")
+        if multirun and is_search(tree):
+            return self._search(tree, parsed, problems)
+        problems += [
+            f"{override.input_line}: a range is searched; add -m hydra/sweeper=search, or name its values"
+            for override in parsed
+            if override.is_interval_sweep()
+        ]
+        parsed = [override for override in parsed if not override.is_interval_sweep()]
         params = (OmegaConf.select(tree, "hydra.sweeper.params") or {}) if multirun else {}
         lines = [f"{key}={value}" for key, value in params.items()] + [str(override.input_line) for override in parsed]
         is_grid = str(OmegaConf.select(tree, "hydra.sweeper._target_")).endswith(("GridSweeper", "BasicSweeper"))
@@ -177,6 +192,39 @@ class Composer:
             notes=(*grid.notes, *_backend_note(grid, jobs)) if multirun else _of_a_study(jobs[0].config, parsed),
             in_runs_dir=not any(o.key_or_group.startswith(("hydra.sweep.", "hydra.run.")) for o in parsed),
         )
+
+    def job(self, arguments: Sequence[str]) -> Job:
+        """One run of a search by all its overrides, whose names are known to be right.
+
+        Raises:
+            RequestError: with every value that is wrong.
+        """
+        jobs, problems = self._jobs([tuple(arguments)])
+        raise_all(problems)
+        return jobs[0]
+
+    def _search(self, tree: DictConfig, parsed: Sequence[Override], problems: list[str]) -> Request:
+        """A request whose runs are chosen as it goes."""
+        params = OmegaConf.select(tree, "hydra.sweeper.params") or {}
+        asked = {override.get_key_element() for override in parsed}
+        space, wrong = parse(self._loader, [f"{key}={value}" for key, value in params.items() if key not in asked])
+        choices = [override for override in parsed if override.key_or_group in self.groups]
+        known, unknown = check_names([*choices, *space], self.groups, self.compose)
+        problems += [f"hydra.sweeper.params: {problem}" for problem in (*wrong, *unknown)]
+        if unknown:
+            problems.append("hydra.sweeper.params=null leaves these out; name ranges of your own on the command line")
+        raise_all(problems)
+
+        def configure(arguments: Sequence[str]) -> tuple[RunConfig | None, list[str]]:
+            jobs, refused = self._jobs([tuple(arguments)])
+            return (jobs[0].config if jobs else None), refused
+
+        names = {option: target.name for option, target in self.targets(self.groups["target"]).items()}
+        plan, base, refused = planned(tree, [*space, *parsed], configure, names)
+        raise_all(refused)
+        assert plan is not None
+        assert base is not None
+        return Request(True, (), base, name="search", search=plan)
 
     def _study(self, tree: DictConfig, overrides: Iterable[Override]) -> StudySettings:
         """The study that a command line names or describes."""

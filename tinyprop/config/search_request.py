@@ -23,7 +23,7 @@ from tinyprop.tracking.environment import usable_cores
 SWEEPER = "hydra_plugins.tinyprop_plugins.search_sweeper.SearchSweeper"
 _SETTINGS = TypeAdapter(SearchSettings)
 
-Configure = Callable[[list[str]], tuple[RunConfig | None, list[str]]]
+Configure = Callable[[Sequence[str]], tuple[RunConfig | None, list[str]]]
 """From overrides to the configuration that they make, and what is wrong with it."""
 
 
@@ -205,9 +205,9 @@ def _batch_size(settings: SearchSettings, tree: DictConfig) -> tuple[int, list[s
     if settings.batch_size is not None:
         return settings.batch_size, []
     launcher = OmegaConf.select(tree, "hydra.launcher")
-    at_once = launcher.get("n_jobs")
-    if at_once is not None:
-        return (int(at_once) if int(at_once) > 0 else usable_cores()), []
+    if "n_jobs" in launcher:
+        at_once = launcher.n_jobs
+        return (at_once if isinstance(at_once, int) and at_once > 0 else usable_cores()), []
     if str(launcher.get("_target_")).endswith("BasicLauncher"):
         return 1, []
     name = OmegaConf.select(tree, "hydra.runtime.choices.hydra/launcher") or launcher.get("_target_")

@@ -18,7 +18,7 @@ _UNDER_WAY = 8
 _LATEST = 4
 """Ended runs that are shown."""
 _STYLES = {"failed": "bold red", "killed": "yellow", "running": "cyan"}
-_ORDER = ("done", "reused", "running", "failed", "killed")
+_ORDER = ("done", "reused", "pruned", "running", "failed", "killed")
 
 
 class SweepView:

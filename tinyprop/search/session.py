@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -11,29 +10,24 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tinyprop.errors import RequestError, TinypropError
+from tinyprop.config.composition import Job
+from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.search.plan import SearchPlan
 from tinyprop.search.storage import locate, open_storage
 from tinyprop.search.study import OpenTrial, Study, TrialRecord
+from tinyprop.sweeps import rounds
+from tinyprop.sweeps.ledger import Word
+from tinyprop.sweeps.rounds import Launcher, Plan
+from tinyprop.training import result
 
-Launch = Callable[..., object]
-"""Hydra's ``Launcher.launch(job_overrides, initial_job_idx)``."""
-NameOf = Callable[[Sequence[str]], str]
-"""From a run's overrides to its name."""
-Outcome = dict[str, Any]
-"""How a run ended: ``status``, ``reason`` and its ``result``."""
-OutcomesOf = Callable[[str], Mapping[str, Outcome]]
-"""From a multirun's id to how its runs have ended so far, by name."""
+JobOf = Callable[[Sequence[str]], Job]
+"""From all of a run's overrides to the run."""
 
-_LAUNCHES = 3
-"""How often a run that is lost, such as on a node that died, is launched in one command."""
-
-_logger = logging.getLogger(__name__)
 _open: list[Search] = []
 
 
 @contextmanager
-def opened(plan: SearchPlan, runs_dir: Path, name_of: NameOf, outcomes_of: OutcomesOf) -> Iterator[Search]:
+def opened(plan: SearchPlan, runs_dir: Path, job_of: JobOf) -> Iterator[Search]:
     """Open a search for this process alone; the sweeper finds it by `current` while the block runs.
 
     Raises:
@@ -50,9 +44,8 @@ def opened(plan: SearchPlan, runs_dir: Path, name_of: NameOf, outcomes_of: Outco
         ) from None
     try:
         url = locate(plan.settings.storage, runs_dir)
-        search = Search(Study(plan, open_storage(url)), url, name_of, outcomes_of)
-        _open.append(search)
-        yield search
+        _open.append(Search(Study(plan, open_storage(url)), url, job_of))
+        yield current()
     finally:
         _open.clear()
         lock.release()
@@ -60,20 +53,17 @@ def opened(plan: SearchPlan, runs_dir: Path, name_of: NameOf, outcomes_of: Outco
 
 def current() -> Search:
     """The search that this process has opened."""
-    if not _open:
-        raise RequestError("hydra/sweeper=search works with `tinyprop train -m` only")
+    assert _open, "a search is run by tinyprop train -m only"
     return _open[0]
 
 
 class Search:
     """One command's work on a search."""
 
-    def __init__(self, study: Study, url: str, name_of: NameOf, outcomes_of: OutcomesOf):
+    def __init__(self, study: Study, url: str, job_of: JobOf):
         self._study = study
         self._url = url
-        self._name_of = name_of
-        self._outcomes_of = outcomes_of
-        self._launched = 0
+        self._job_of = job_of
 
     @property
     def plan(self) -> SearchPlan:
@@ -83,59 +73,46 @@ class Search:
     @property
     def runs_left(self) -> int:
         """Runs that this command has to train, or to find finished."""
-        ended = sum(trial.status in ("complete", "pruned") for trial in self.trials())
-        return (max(self.plan.settings.n_trials, len(self.trials())) - ended) * len(self.plan.seeds)
+        trials = self.trials()
+        ended = sum(trial.status in ("complete", "pruned") for trial in trials)
+        return (max(self.plan.settings.n_trials, len(trials)) - ended) * len(self.plan.seeds)
 
     def trials(self) -> list[TrialRecord]:
         """Every trial so far, those of earlier commands included."""
         return self._study.records()
 
-    def run(self, arguments: Sequence[str], launch: Launch) -> None:
+    def run(self, launcher: Launcher, *, losses: int, retry_failed: bool) -> None:
         """Train trials, batch by batch, until there are as many as wanted.
 
         Args:
-            arguments: the command line's overrides, of which those of ``sweep.`` are for every run.
+            losses: how often the process of a run may end without a word before the run counts as failed.
+            retry_failed: try failed trials once more, after all others; those of earlier commands are in any case.
         """
-        own = [line for line in arguments if line.startswith("sweep.")]
-        sweep_id = next(line.partition("=")[2].strip("'") for line in own if line.startswith("sweep.id="))
-        self._study.repeat_failed()
-        lost: set[int] = set()
-        while batch := [trial for trial in self._study.next_batch() if trial.number not in lost]:
-            lost |= self._train(batch, own, sweep_id, launch)
+        for _ in range(2 if retry_failed else 1):
+            self._study.repeat_failed()
+            while (batch := self._study.next_batch()) and self._train(batch, launcher, losses):
+                pass
 
-    def _train(self, batch: list[OpenTrial], own: list[str], sweep_id: str, launch: Launch) -> set[int]:
-        """Train the trials of a batch together and tell what came of them; the numbers of those that were lost."""
-        names: dict[int, list[str]] = {}
-        waiting: dict[str, list[str]] = {}
+    def _train(self, batch: list[OpenTrial], launcher: Launcher, losses: int) -> bool:
+        """Train the trials of a batch together and tell what came of them; False where the launcher was given up."""
+        multirun = rounds.current()
+        jobs: dict[int, list[Job]] = {}
         for trial in batch:
             try:
-                lines = self.plan.overrides(trial.values)
-                names[trial.number] = [self._name_of(line) for line in lines]
+                mark = self._mark(trial.number)
+                jobs[trial.number] = [self._job_of([*line, *mark]) for line in self.plan.overrides(trial.values)]
             except RequestError as error:
                 self._study.tell_ended(trial.number, [], str(error), pruned=False)
-                continue
-            mark = self._mark(trial.number)
-            waiting |= {name: [*line, *own, *mark] for name, line in zip(names[trial.number], lines, strict=True)}
-        self._launch(waiting, sweep_id, launch)
-        found = self._outcomes_of(sweep_id)
-        return {
-            number for number, runs in names.items() if not self._told(number, [(run, found.get(run)) for run in runs])
-        }
-
-    def _launch(self, waiting: dict[str, list[str]], sweep_id: str, launch: Launch) -> None:
-        """Have runs trained, and those again that were lost on the way."""
-        for attempt in range(1, _LAUNCHES + 1):
-            if not waiting:
-                return
-            begin, self._launched = self._launched, self._launched + len(waiting)
-            try:
-                launch(list(waiting.values()), initial_job_idx=begin)
-            except Exception as error:  # a launcher's own: a worker that died, a node that is gone
-                _logger.warning("the launcher failed (%s: %s)", type(error).__name__, str(error).split("\n")[0])
-            found = self._outcomes_of(sweep_id)
-            waiting = {name: line for name, line in waiting.items() if not _ended(found.get(name))}
-            if waiting and attempt < _LAUNCHES:
-                _logger.warning("%d runs were lost; they are launched again", len(waiting))
+        all_jobs = {job.config.run_name: job for of_trial in jobs.values() for job in of_trial}
+        for name in all_jobs:
+            multirun.ledger.forget(name)  # what an earlier command said of it
+        plan = Plan(tuple(all_jobs.values()), multirun.ledger, multirun.marks, losses=multirun.losses)
+        plan.complete(launcher, losses=losses, retry_failed=False)
+        words = multirun.ledger.words()
+        for number, of_trial in jobs.items():
+            self._tell(number, [(job.config.run_name, words.get(job.config.run_name)) for job in of_trial])
+        multirun.trouble = plan.trouble
+        return plan.trouble is None
 
     def _mark(self, number: int) -> list[str]:
         """What tells a run which trial it is of, and where to ask whether to go on."""
@@ -145,30 +122,29 @@ class Search:
             mark.append(f"sweep.storage='{escaped}'")
         return mark
 
-    def _told(self, number: int, runs: list[tuple[str, Outcome | None]]) -> bool:
-        """Tell the study how a trial ended, from how its runs did; False where one of them was lost."""
-        ended = [(name, outcome) for name, outcome in runs if outcome is not None and _ended(outcome)]
+    def _tell(self, number: int, runs: list[tuple[str, Word | None]]) -> None:
+        """Tell the study how a trial ended, from how its runs did; it stays open where one of them was not trained."""
+        ended = [(name, word) for name, word in runs if word is not None]
         if len(ended) < len(runs):
-            return False
-        told = [
-            {"name": name, "run_id": outcome["result"].get("run_id"), "status": outcome["status"]}
-            for name, outcome in ended
-        ]
-        for _, outcome in ended:
-            if outcome["status"] not in ("done", "reused"):
-                pruned = outcome["status"] == "pruned"
-                self._study.tell_ended(number, told, str(outcome["reason"]), pruned=pruned)
-                return True
+            return
+        told = [{"name": name, "status": word.status} for name, word in ended]
+        for _, word in ended:
+            if not word.succeeded:
+                reason = word.reason or "its process ended without a word, again and again"
+                self._study.tell_ended(number, told, reason, pruned=word.status == "pruned")
+                return
         try:
-            scores = [
-                [objective.value(outcome["result"]) for _, outcome in ended] for objective in self.plan.objectives
-            ]
+            results = [_result(word) for _, word in ended]
+            scores = [fmean(objective.value(found) for found in results) for objective in self.plan.objectives]
         except TinypropError as error:
             self._study.tell_ended(number, told, str(error), pruned=False)
-            return True
-        self._study.tell(number, [fmean(by_seed) for by_seed in scores], told)
-        return True
+            return
+        runs_told = [{**run, "run_id": found["run_id"]} for run, found in zip(told, results, strict=True)]
+        self._study.tell(number, scores, runs_told)
 
 
-def _ended(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome["status"] not in ("running", "killed", "missing")
+def _result(word: Word) -> dict[str, Any]:
+    found = result.read(Path(word.run_dir))
+    if found is None:
+        raise DataError(f"{word.run_dir}: the result is gone")
+    return found

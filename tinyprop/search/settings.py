@@ -27,6 +27,7 @@ class SearchSettings:
         pruner: who ends trials that fall behind; None: nobody.
         storage: Optuna's storage; None: ``search.db`` in the directory of the runs.
         study: its name in the storage; None: named by what is searched.
+        retry_failed, losses: see `tinyprop.sweeps.rounds.Plan.complete`.
     """
 
     n_trials: int = 30
@@ -39,6 +40,8 @@ class SearchSettings:
     pruner: Literal["median", "halving"] | None = None
     storage: str | None = None
     study: str | None = None
+    retry_failed: bool = False
+    losses: int = 5
 
     def __post_init__(self) -> None:
         refused = [("objectives", text) for text in map(refusal, self.objectives) if text is not None]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Status = Literal["running", "done", "reused", "failed", "killed"]
+Status = Literal["running", "done", "reused", "pruned", "failed", "killed"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Word:
 
     Attributes:
         name: the run's name.
-        status: ``reused`` is a run that was finished before.
+        status: ``reused`` is a run that was finished before, ``pruned`` one that a search has ended early.
         reason: why it did not succeed.
         exit_status: what the command line ends with, if it was for this run alone.
         metrics: of a run that succeeded, by full name, such as ``test_accuracy``.
