@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.types import Override
@@ -23,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from tinyprop.config.grid import Combination, Grid, study_grid
-from tinyprop.config.hydra_command import HYDRA_VERSION
+from tinyprop.config.launchers import missing_extra
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
@@ -76,7 +75,6 @@ class Composer:
     """Hydra's loader over our configuration tree and the user's additional directories."""
 
     def __init__(self, extra_directories: Iterable[str | Path] = ()):
-        version.setbase(HYDRA_VERSION)  # before 1.2, options of ours and of a plugin's with one name were merged
         Plugins.instance()
         search_path = create_config_search_path(str(config_directory()))
         for directory in extra_directories:
@@ -162,6 +160,8 @@ class Composer:
             problems.append(f"{' '.join(map(str, swept))}: several values make a multirun; add -m")
         if multirun and any(override.key_or_group == "hydra.run.dir" for override in parsed):
             problems.append("hydra.run.dir: a multirun has a directory for each run; set runs_dir or hydra.sweep.dir")
+        launcher = missing_extra(str(OmegaConf.select(tree, "hydra.launcher._target_")))
+        problems += [f"hydra/launcher: {launcher}"] if multirun and launcher else []
         if multirun and is_search(tree):
             return self._search(tree, parsed, problems)
         problems += [
@@ -209,7 +209,7 @@ class Composer:
         asked = {override.get_key_element() for override in parsed}
         space, wrong = parse(self._loader, [f"{key}={value}" for key, value in params.items() if key not in asked])
         choices = [override for override in parsed if override.key_or_group in self.groups]
-        known, unknown = check_names([*choices, *space], self.groups, self.compose)
+        _, unknown = check_names([*choices, *space], self.groups, self.compose)
         problems += [f"hydra.sweeper.params: {problem}" for problem in (*wrong, *unknown)]
         if unknown:
             problems.append("hydra.sweeper.params=null leaves these out; name ranges of your own on the command line")

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ import hydra
 from omegaconf import OmegaConf
 
 from tinyprop.config.location import CONFIG_NAME, config_directory
+
+# Our launchers' options bear the names that their plugins give them, whose types they are checked against.
+warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 HYDRA_VERSION = "1.3"
 """Whose defaults hold; among them that a job stays in the working directory."""
