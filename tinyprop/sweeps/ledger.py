@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from tinyprop.errors import TinypropError
 
 Status = Literal["running", "done", "reused", "pruned", "failed", "killed"]
 
@@ -50,9 +53,19 @@ class Ledger:
         self._known: dict[str, tuple[int, Word]] = {}
 
     def leave(self, word: Word) -> None:
-        """Write a run's word, whole or not at all."""
+        """Write a run's word, whole or not at all.
+
+        Raises:
+            TinypropError: this machine does not see the multirun's directory.
+        """
         unfinished = self.directory / f".{word.name}.{os.getpid()}"
-        unfinished.write_text(json.dumps(asdict(word)), encoding="utf-8")
+        try:
+            unfinished.write_text(json.dumps(asdict(word)), encoding="utf-8")
+        except FileNotFoundError:
+            raise TinypropError(
+                f"{self.directory}: there is no such directory on {platform.node()}, where a run was to be trained; "
+                "runs_dir must be one that all machines share, under the same path"
+            ) from None
         os.replace(unfinished, self._path(word.name))
 
     def forget(self, name: str) -> None:

@@ -90,11 +90,13 @@ class Plan:
     def _round(self, launcher: Launcher, jobs: Sequence[Job], index: int) -> str:
         """One launch; what the launcher says where it breaks."""
         try:
-            launcher.launch([[*job.arguments, *self.marks] for job in jobs], initial_job_idx=index)
+            returned = launcher.launch([[*job.arguments, *self.marks] for job in jobs], initial_job_idx=index)
         except Exception as error:  # each launcher has exceptions of its own for a worker that is gone
             lines = str(error).strip().splitlines() or [""]
             return f"{type(error).__name__}: {lines[0]}".rstrip(": ")
-        return "the launcher came back without them"
+        # A job raises only before it can leave word; Hydra keeps that for whoever looks.
+        raised = [job._return_value for job in returned if job.status.name == "FAILED"]
+        return str(raised[0]) if raised else "the launcher came back without them"
 
 
 def _status(words: dict[str, Word], job: Job) -> str | None:
