@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,7 +156,8 @@ def _train(
     """Whether the user interrupted it, and what broke."""
     with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress, chosen):
         try:
-            hand_over(hydra_arguments, jobs.hydra_job)
+            with redirect_stdout(sys.stderr):  # standard output is for the account; Ray prints what befalls its nodes
+                hand_over(hydra_arguments, jobs.hydra_job)
         except KeyboardInterrupt:
             return True, None
         except SystemExit as ended:  # Hydra's way of saying that something of its own broke

@@ -57,7 +57,8 @@ def run(argv: list[str]) -> int:
     directories = [arguments.config_dir] if arguments.config_dir else []
     composer = Composer(directories)
     request = composer.request(overrides, multirun=arguments.multirun)
-    for pretrain in dict.fromkeys(job.config.pretrain for job in request.jobs if job.config.pretrain):
+    configs = [job.config for job in request.jobs] or [request.base]
+    for pretrain in dict.fromkeys(config.pretrain for config in configs if config.pretrain):
         composer.request(pretrain, multirun=False)
     if arguments.cfg or arguments.info is not None:
         # Of a sweep its first run: Hydra shows one configuration at a time. It does so through a logger, which would

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from tinyprop.config.grid import Combination, Grid, study_grid
-from tinyprop.config.launchers import missing_extra
+from tinyprop.config.launchers import database_note, missing_extra
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
@@ -189,7 +189,11 @@ class Composer:
             tuple(jobs) if is_grid or not multirun else (),
             jobs[0].config,
             name=_name(parsed),
-            notes=(*grid.notes, *_backend_note(grid, jobs)) if multirun else _of_a_study(jobs[0].config, parsed),
+            notes=(
+                (*grid.notes, *_backend_note(grid, jobs), *_database_note(tree, jobs[0].config))
+                if multirun
+                else _of_a_study(jobs[0].config, parsed)
+            ),
             in_runs_dir=not any(o.key_or_group.startswith(("hydra.sweep.", "hydra.run.")) for o in parsed),
         )
 
@@ -224,7 +228,7 @@ class Composer:
         raise_all(refused)
         assert plan is not None
         assert base is not None
-        return Request(True, (), base, name="search", search=plan)
+        return Request(True, (), base, name="search", notes=_database_note(tree, base), search=plan)
 
     def _study(self, tree: DictConfig, overrides: Iterable[Override]) -> StudySettings:
         """The study that a command line names or describes."""
@@ -271,6 +275,11 @@ def _backend_note(grid: Grid, jobs: Sequence[Job]) -> tuple[str, ...]:
     if not chosen or any(line.startswith("backend=") for line in jobs[0].arguments) or engine_or_torch() == "native":
         return ()
     return ("the C engine is not built here: the study trains with PyTorch, which takes longer; see tinyprop doctor",)
+
+
+def _database_note(tree: DictConfig, config: RunConfig) -> tuple[str, ...]:
+    note = database_note(tree, config.tracking)
+    return (note,) if note else ()
 
 
 def _of_a_study(config: RunConfig, overrides: Iterable[Override]) -> tuple[str, ...]:

@@ -1,8 +1,12 @@
-"""Launchers that come with an extra: whether it is installed, said before anything is composed for them."""
+"""Launchers that come with an extra: whether it is installed, and what several machines must not share."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+
+from omegaconf import DictConfig, OmegaConf
+
+from tinyprop.tracking import TrackingSettings
 
 _EXTRAS = {
     "hydra_plugins.hydra_joblib_launcher": "joblib",
@@ -24,3 +28,19 @@ def missing_extra(target: str) -> str | None:
         return None
     name = package.rpartition(".")[2].replace("_", "-")
     return f"{name} is not installed; pip install 'tinyprop[{extra}]'"
+
+
+def database_note(tree: DictConfig, tracking: TrackingSettings) -> str | None:
+    """What to say where the runs of several machines would write to one SQLite file.
+
+    Args:
+        tree: the composed tree, Hydra's node included.
+    """
+    target = str(OmegaConf.select(tree, "hydra.launcher._target_"))
+    cluster = target.endswith("SlurmLauncher") or OmegaConf.select(tree, "hydra.launcher.ray.init.address") is not None
+    if not cluster or not tracking.enabled or not (tracking.uri is None or tracking.uri.startswith("sqlite:")):
+        return None
+    return (
+        "every machine will write to one SQLite file, which network file systems damage; run an MLflow server and set "
+        "tracking.uri=http://HOST:5000"
+    )
