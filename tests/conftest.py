@@ -23,6 +23,12 @@ def empty_database(_database, tmp_path):
     return shutil.copy(_database, tmp_path / "runs" / "mlflow.db")
 
 
+@pytest.fixture
+def every_launcher(monkeypatch):
+    """Commands for launchers are checked like all others where the extras that install those are not here."""
+    monkeypatch.setattr("tinyprop.config.composition.missing_extra", lambda target: None)
+
+
 @pytest.fixture(scope="session")
 def c_engine():
     """The C engine; tests that need it are skipped only where nothing could have built it."""

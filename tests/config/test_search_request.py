@@ -66,6 +66,20 @@ def test_optuna_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     assert refusal() == "hydra/sweeper=search: Optuna is not installed; pip install 'tinyprop[search]'"
 
 
+def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr("tinyprop.config.launchers.find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"hydra-ray-launcher is not installed; pip install 'tinyprop\[ray\]'"):
+        composer().request(["hydra/launcher=ray"], multirun=True)
+
+
+def test_several_machines_that_would_write_to_one_sqlite_file_are_warned_of(every_launcher):
+    slurm = ["hydra/launcher=submitit_slurm"]
+    (note,) = composer().request(slurm, multirun=True).notes
+    assert "tracking.uri=http://HOST:5000" in note
+    assert not composer().request([*slurm, "tracking.uri=http://host:5000"], multirun=True).notes
+    assert not composer().request(["hydra/launcher=submitit_local"], multirun=True).notes
+
+
 def test_fixing_one_of_two_keys_that_bound_each_other_narrows_the_other():
     space = {dimension.key: dimension for dimension in plan("policy.s_max=0.4").space}
     assert set(space) == {"policy.s_min", "policy.zeta"}

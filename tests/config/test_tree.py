@@ -43,7 +43,7 @@ def test_the_tree_is_found_without_an_installed_copy():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_file_opens_with_a_command_that_is_accepted_and_says_what_it_is(path, composer):
+def test_a_file_opens_with_a_command_that_is_accepted_and_says_what_it_is(path, composer, every_launcher):
     arguments = command_of(path)
     overrides = [word for word in arguments if not word.startswith("-")]
     request = composer.request(overrides, multirun="-m" in arguments)

@@ -95,7 +95,7 @@ def _composer(directory: Path | None) -> Composer:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_printed_command_is_accepted(page: Path, place: Path) -> None:
+def test_every_printed_command_is_accepted(page: Path, place: Path, every_launcher: None) -> None:
     refused = []
     for command in commands(page):
         try:

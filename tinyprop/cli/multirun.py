@@ -71,7 +71,7 @@ def run_multirun(
                 trouble = str(error)
         outcomes = _outcomes(request, ledger, finished, interrupted=interrupted, trouble=trouble or plan.trouble)
         ended = account(outcomes, parent.run_id, interrupted=interrupted, complete=trouble is None)
-        if not interrupted and study_report.is_study(ended):
+        if not interrupted and request.search is None and study_report.is_study(ended):
             comparison = study_report.write(ended, ledger, parent, progress)
             page = ledger.directory / study_report.FOLDER / REPORT
             ended = replace(ended, comparison=comparison, sweep=sweep_id, report=page)
