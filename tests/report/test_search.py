@@ -26,8 +26,14 @@ def trial(number, scores, *, status="complete", best=False, reason=None) -> dict
     values = {"policy.s_min": 0.01234567, "policy.s_max": 1.0}
     command = "tinyprop train " + " ".join(f"some.very.long.key_{n}=0.123456" for n in range(8))
     return {
-        **{"number": number, "status": status, "values": values, "scores": scores, "best": best, "reason": reason},
-        **{"runs": [], "command": f"{command} number={number}"},
+        "number": number,
+        "status": status,
+        "values": values,
+        "scores": scores,
+        "best": best,
+        "reason": reason,
+        "runs": [],
+        "command": f"{command} number={number}",
     }
 
 
