@@ -78,22 +78,15 @@ def trained(arguments: argparse.Namespace, overrides: list[str]) -> list[Run]:
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     common = [*SETTINGS[arguments.setting], *overrides, "backend=native", "tracking.enabled=false"]
     common += [f"dataset.root={arguments.root}", f"runs_dir={arguments.runs_dir}"]
-    if arguments.rows is None:
-        return _train([*common, f"seed={','.join(map(str, seeds))}"])
-    runs = []
-    for seed in seeds:
-        path = Path(arguments.runs_dir) / f"rows_{seed}.npz"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with np.load(arguments.rows) as rows:
+    if arguments.rows is not None:
+        directory = Path(arguments.runs_dir).absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        with np.load(arguments.rows) as rows:
+            for seed in seeds:
                 order = np.random.default_rng(seed).permutation(len(rows["y"]))
-                np.savez(path, x=rows["x"][order], y=rows["y"][order])
-        runs += _train([*common, f"dataset.feature_rows={path}", f"seed={seed}"])
-    return runs
-
-
-def _train(overrides: list[str]) -> list[Run]:
-    command = [sys.executable, "-m", "tinyprop", "train", "-m", "--json", *overrides]
+                np.savez(directory / f"rows_{seed}.npz", x=rows["x"][order], y=rows["y"][order])
+        common.append(f"dataset.feature_rows='{directory}/rows_${{seed}}.npz'")
+    command = [sys.executable, "-m", "tinyprop", "train", "-m", "--json", *common, f"seed={','.join(map(str, seeds))}"]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return sorted(json.loads(answer.stdout)["runs"], key=lambda run: run["seed"])
 

@@ -32,7 +32,7 @@ class Settings:
     sparsify_output: bool = True
     budget: float = 0.1
     horizon: int = 100
-    max_factor: float = 10.0
+    max_factor: float = 5.0
 
 
 @dataclass

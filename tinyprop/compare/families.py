@@ -167,9 +167,9 @@ def _dataset(run: Run) -> str:
 
 
 def _order(group: Group) -> tuple[int, str, float, str]:
-    kinds = ("dense", "static", "meprop", "random", "scheduled", "adaptive")
+    kinds = ("dense", "static", "meprop", "random", "scheduled", "adaptive", "budget")
     place = next((index for index, kind in enumerate(kinds) if group.name.startswith(kind)), len(kinds))
-    size = group.policy.get("ratio", group.policy.get("k", ""))
+    size = group.policy.get("ratio", group.policy.get("k", group.policy.get("budget", "")))
     return place, group.name, float(size) if size.replace(".", "", 1).isdecimal() else 0.0, group.label
 
 

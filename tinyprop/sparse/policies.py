@@ -254,7 +254,7 @@ class Budget(Policy):
     name: Literal["budget"] = "budget"
     budget: float = 0.1
     horizon: int = 100
-    max_factor: float = 10.0
+    max_factor: float = 5.0
     by_threshold: ClassVar[bool] = True
 
     def require_affordable(self, fixed: int, total: int) -> None:
