@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tinyprop.compare.settings import ABSENT, Keys, differing
 
-_ALWAYS = {"ratio": "{}", "k": "k={}", "budget": "{}"}
+_ALWAYS = {"ratio": "{}", "k": "k={}"}
 """What a policy is known by, also where there is one of its kind."""
 _SYMBOLS = {"zeta": "ζ"}
 _OUTPUT = "sparsify_output"
