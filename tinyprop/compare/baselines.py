@@ -10,7 +10,7 @@ worse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -59,14 +59,25 @@ def strongest_fixed(
         groups: the family's configurations.
         cost: at equal amounts of what; of each, the mean over its seeds counts.
     """
+    lines = {output: [other for other in groups if _is_fixed(other, output)] for output in OUTPUTS}
+    absent = [output for output, line in lines.items() if not _points(line, score, cost)]
+    dense = [other for other in groups if other.name == "dense"]
+    return strongest_of(group, [[*line, *dense] for line in lines.values()], score, cost), absent
+
+
+def strongest_of(group: Group, lines: Iterable[Sequence[Group]], score: Quantity, cost: Quantity) -> Baseline | None:
+    """The strongest for the cost of ``group`` that configurations reach, or any two neighbours of a line together.
+
+    Args:
+        lines: configurations between which there is a straight line, dense backpropagation with each.
+    """
     spent = _mean(group.values(cost))
-    absent = [output for output in OUTPUTS if not any(_is_fixed(other, output, score, cost) for other in groups)]
     if spent is None:
-        return None, absent
+        return None
     candidates: list[Baseline] = []
     cheapest: list[Baseline] = []
-    for output in OUTPUTS:
-        points = _points(groups, output, score, cost)
+    for line in lines:
+        points = _points(line, score, cost)
         candidates += _at_most(points, spent)
         cheapest += points[:1] if points and points[0].label != "dense" else []
     seeds = group.values(score).keys()  # a baseline of other seeds would not be paired with anything
@@ -75,18 +86,16 @@ def strongest_fixed(
         dearer = [each for each in cheapest if each.scores.keys() & seeds]
         usable = [Baseline(each.parts, each.cost, each.scores, costs_more=True) for each in dearer]
     sign = 1 if score.higher_is_better else -1
-    return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None), absent
+    return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None)
 
 
-def _points(groups: Sequence[Group], output: str, score: Quantity, cost: Quantity) -> list[Baseline]:
-    """Fixed ratios with the output layer in one state, cheapest first, and dense backpropagation, the ratio 1."""
+def _points(line: Sequence[Group], score: Quantity, cost: Quantity) -> list[Baseline]:
+    """The configurations of a line that have scores and costs, cheapest first."""
     found = []
-    for group in groups:
-        spent = _mean(group.values(cost))
-        if spent is not None and (group.name == "dense" or _is_fixed(group, output, score, cost)):
-            scores = group.values(score)
-            if scores:
-                found.append(Baseline(((group.label, 1.0),), spent, scores))
+    for group in line:
+        spent, scores = _mean(group.values(cost)), group.values(score)
+        if spent is not None and scores:
+            found.append(Baseline(((group.label, 1.0),), spent, scores))
     return sorted(found, key=lambda point: point.cost)
 
 
@@ -103,8 +112,8 @@ def _at_most(points: Sequence[Baseline], spent: float) -> list[Baseline]:
     return found
 
 
-def _is_fixed(group: Group, output: str, score: Quantity, cost: Quantity) -> bool:
-    return group.name in FIXED and group.output == output and bool(group.values(score)) and bool(group.values(cost))
+def _is_fixed(group: Group, output: str) -> bool:
+    return group.name in FIXED and group.output == output
 
 
 def _mean(values: Mapping[int, float]) -> float | None:

@@ -30,15 +30,15 @@ def comparison_tables(comparison: Comparison, width: int) -> RenderableType:
     for each in comparison.families:
         parts += [Text(comparison_sheets.heading(each), "bold"), Text(comparison_sheets.subheading(each)), Text()]
         for sheet in comparison_sheets.sheets(each, brief=width < ROOMY):
-            parts += [*_sheet(sheet), Text()]
+            parts += [*sheet_table(sheet), Text()]
     outside = comparison_sheets.excluded(comparison)
     if outside.rows:
-        parts += [*_sheet(outside), Text()]
+        parts += [*sheet_table(outside), Text()]
     parts += [Text(note, "dim") for note in comparison_sheets.remarks(comparison)]
     return Group(*parts)
 
 
-def _sheet(sheet: Sheet) -> Iterator[RenderableType]:
+def sheet_table(sheet: Sheet) -> Iterator[RenderableType]:
     yield Text(sheet.title, "bold" if sheet.rows else "")
     if sheet.rows:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))

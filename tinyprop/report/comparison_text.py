@@ -37,10 +37,10 @@ def as_markdown(comparison: Comparison, figures: dict[str, list[str]]) -> str:
     for each in comparison.families:
         lines += [f"## {each.family.label}", "", f"{comparison_sheets.subheading(each)}.", ""]
         for sheet in comparison_sheets.sheets(each, brief=False):
-            lines += _markdown(sheet)
+            lines += sheet_markdown(sheet)
         for name in figures.get(each.family.label, []):
             lines += [f"![{name.partition('.')[0].replace('_', ' ')}]({name})", ""]
-    lines += _markdown(comparison_sheets.excluded(comparison), level=2)
+    lines += sheet_markdown(comparison_sheets.excluded(comparison), level=2)
     lines += ["## How to read this", "", *(f"- {_escaped(note)}" for note in comparison_sheets.remarks(comparison))]
     return "\n".join(lines) + "\n"
 
@@ -59,7 +59,7 @@ def as_latex(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown(sheet: Sheet, level: int = 3) -> Iterator[str]:
+def sheet_markdown(sheet: Sheet, level: int = 3) -> Iterator[str]:
     yield f"{'#' * level} {sheet.title[:1].upper()}{sheet.title[1:]}"
     yield ""
     if sheet.rows:
