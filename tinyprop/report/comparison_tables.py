@@ -13,7 +13,10 @@ from tinyprop.compare.answer import Comparison
 from tinyprop.report import comparison_sheets
 from tinyprop.report.comparison_sheets import Sheet
 
-_STYLES = {"better": "bold green", "worse": "bold red", "failed": "bold red", "unreadable": "bold red"}
+_STYLES = {
+    **dict.fromkeys(("better", "reproduced"), "bold green"),
+    **dict.fromkeys(("worse", "not reproduced", "failed", "unreadable"), "bold red"),
+}
 _LABEL = 18
 """Columns that a configuration's label has at the least."""
 ROOMY = 140
@@ -51,6 +54,12 @@ def sheet_table(sheet: Sheet) -> Iterator[RenderableType]:
                 overflow="fold",
             )
         for row in sheet.rows:
-            table.add_row(*(Text(cell.text, _STYLES.get(cell.text, "")) for cell in row))
+            table.add_row(*(Text(cell.text, _style(cell.text)) for cell in row))
         yield table
     yield from (Text(note) for note in sheet.notes)
+
+
+def _style(text: str) -> str:
+    """Of a verdict, which may stand below its figure."""
+    _, _, below = text.partition("\n")
+    return _STYLES.get(text, _STYLES.get(below.replace("\n", " "), ""))
