@@ -88,6 +88,9 @@ def run(argv: list[str]) -> int:
     if INTERRUPTED in statuses:
         print("error: interrupted; the same command goes on where training stopped", file=sys.stderr)
         return INTERRUPTED
+    if arguments.score and not any(each.finished for each in evidence.values()):
+        where = ", ".join(sorted({each.request.base.runs_dir for each in planned}))
+        raise RequestError(f"{', '.join(evidence)}: no finished run in {where}; without --score they are trained")
     _report(evidence, arguments, ["tinyprop", "reproduce", *argv])
     return max(statuses)
 
@@ -212,9 +215,6 @@ def _evidence(planned: list[_Planned], progress: Progress) -> dict[str, Evidence
         places = [Path(each.request.base.runs_dir) / name for name in names]
         runs = read_directories([place for place in places if is_run(place)], progress)
         found[each.study.name] = gather(each.study, runs, len(names))
-    if not any(each.finished for each in found.values()):
-        where = ", ".join(sorted({each.request.base.runs_dir for each in planned}))
-        raise RequestError(f"{', '.join(found)}: no finished run in {where}; without --score they are trained")
     return found
 
 
@@ -240,16 +240,21 @@ def _report(evidence: dict[str, Evidence], arguments: argparse.Namespace, comman
 
 
 def _shown(command: list[str]) -> str:
-    """The command as a page tells it: what names a place on this machine alone is left to the reader."""
+    """The command as a page tells it: what names a place on this machine alone is replaced by a word for it."""
     words = []
     for word in command:
-        key, equals, _ = word.partition("=")
-        private = equals and key.rpartition(":")[2] in _PLACES
-        words.append(f"{key}=…" if private else word)
-    return " ".join(word if "…" in word else shlex.quote(word) for word in words)
+        key, _, _ = word.partition("=")
+        place = _PLACES.get(key.rpartition(":")[2])
+        words.append(word if place is None else f"{key}={place}")
+    return shlex.join(words)
 
 
-_PLACES = ("dataset.root", "dataset.feature_rows", "runs_dir", "tracking.uri")
+_PLACES = {
+    "dataset.root": "DATA",
+    "dataset.feature_rows": "ROWS.npz",
+    "runs_dir": "RUNS",
+    "tracking.uri": "sqlite:///URI.db",
+}
 
 
 def _parser() -> argparse.ArgumentParser:

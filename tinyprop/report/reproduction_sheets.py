@@ -35,7 +35,8 @@ def subheading(each: Evidence) -> str:
         return runs
     data = each.data
     seeds = len(each.comparison.family.seeds)
-    told = f"{runs}, {seeds} seed{'' if seeds == 1 else 's'}; {data.train} training and {data.test} test samples"
+    told = f"{runs}, {seeds} seed{'' if seeds == 1 else 's'}; {each.comparison.family.label}"
+    told += f"; {data.train} training and {data.test} test samples"
     told += f", {'real' if not data.synthetic else 'GENERATED'} data {data.fingerprint[:10]}"
     if data.reduced:
         most = "{} and {}".format(*each.study.samples)

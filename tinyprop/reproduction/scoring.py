@@ -91,6 +91,8 @@ def _untestable(claim: Claim, evidence: Evidence) -> str | None:
         return claim.reason
     if evidence.data is None:
         return f"no finished run of {evidence.study.experiment}"
+    if evidence.data.name != evidence.study.dataset:
+        return f"its runs are on {evidence.data.name}, and the claim is about {evidence.study.dataset}"
     if evidence.data.synthetic and not isinstance(claim, kinds.StepBound):
         return "generated data says nothing of a published accuracy"
     for selectors in _needed(claim):

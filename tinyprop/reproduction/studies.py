@@ -12,6 +12,7 @@ class Study:
     Attributes:
         name: what the command line calls it.
         experiment: option of the group ``experiment``.
+        dataset: what the claims are about; runs on another score nothing.
         title: for headings.
         samples: training and test samples of the published setting; fewer are told with every verdict.
         authors: selectors of the configurations with the authors' own ratios, as far as they are published.
@@ -19,6 +20,7 @@ class Study:
 
     name: str
     experiment: str
+    dataset: str
     title: str
     samples: tuple[int, int]
     authors: tuple[str, ...] = ()
@@ -30,11 +32,14 @@ _LENET = "policy=adaptive,policy.s_min=0,policy.s_max=1,policy.zeta=1,policy.spa
 STUDIES = {
     study.name: study
     for study in (
-        Study("mnist", "study_mnist", "MNIST, from scratch, the authors' network in C", (6000, 1000), (_DAMPED,)),
-        Study("lenet", "study_lenet", "MNIST, from scratch, the authors' LeNet", (60000, 10000), (_LENET,)),
+        Study(
+            "mnist", "study_mnist", "mnist", "MNIST, from scratch, the authors' network in C", (6000, 1000), (_DAMPED,)
+        ),
+        Study("lenet", "study_lenet", "mnist", "MNIST, from scratch, the authors' LeNet", (60000, 10000), (_LENET,)),
         Study(
             "dcase",
             "study_dcase",
+            "dcase",
             "DCASE2020 slider, from scratch, the authors' network",
             (1600, 180),
             # Any of these is as published; the output layer has one unit, so that it is dense in any case.
@@ -44,12 +49,17 @@ STUDIES = {
                 for high in (0.7, 1.2)
             ),
         ),
-        Study("cifar10", "study_cifar10", "CIFAR-10, from scratch, LeNet", (50000, 10000), (_LENET,)),
-        Study("skip", "study_skip", "CIFAR-10 with skipped samples, from scratch, LeNet", (50000, 10000)),
+        Study("cifar10", "study_cifar10", "cifar10", "CIFAR-10, from scratch, LeNet", (50000, 10000), (_LENET,)),
+        Study("skip", "study_skip", "cifar10", "CIFAR-10 with skipped samples, from scratch, LeNet", (50000, 10000)),
         Study(
-            "finetune", "finetune_mnist", "MNIST turned by 45°, fine-tuned sample by sample", (500, 2000), (_DAMPED,)
+            "finetune",
+            "finetune_mnist",
+            "mnist",
+            "MNIST turned by 45°, fine-tuned sample by sample",
+            (500, 2000),
+            (_DAMPED,),
         ),
-        Study("meprop", "study_meprop", "MNIST, from scratch, 784-500-500-10", (60000, 10000)),
+        Study("meprop", "study_meprop", "mnist", "MNIST, from scratch, 784-500-500-10", (60000, 10000)),
     )
 }
 """By name, in the order of training."""
