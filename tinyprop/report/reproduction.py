@@ -31,7 +31,7 @@ def reproduction_tables(
         parts += [Text(note, "dim") for note in (each.data.notes if each.data else ())] + [Text()]
     sheets = [*reproduction_sheets.claim_sheets(scores, brief=True), *reproduction_sheets.idea_sheets(ideas, evidence)]
     if len(evidence) > 1:
-        sheets.append(reproduction_sheets.overview(scores))
+        sheets.append(reproduction_sheets.overview(scores, evidence))
     for sheet in sheets:
         parts += [*sheet_table(sheet), Text()]
     parts += [Text(line, "dim") for line in reproduction_sheets.COUNTED]

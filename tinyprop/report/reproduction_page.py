@@ -60,14 +60,14 @@ def write(
     require_writable(page)
     text = _existing(page) or _new()
     figures: list[Path] = []
-    if any(each.comparison is not None and each.dense is not None for each in evidence.values()):
+    if any(map(reproduction_plots.has_points, evidence.values())):
         figure = reproduction_plots.losses_against_work(list(evidence.values()))
         figures = [page.with_suffix(f".{kind}") for kind in ("svg", "png")]
         for path in figures:
             plots.save(figure, path)
     parts = {
         "command": f"Written by `{command}`; it renews everything between its marks.\n",
-        "overview": _lines(sheet_markdown(reproduction_sheets.overview(scores), level=3), skip_title=True),
+        "overview": _lines(sheet_markdown(reproduction_sheets.overview(scores, evidence), level=3), skip_title=True),
         "figure": f"![points of accuracy lost against backward work]({figures[0].name})\n" if figures else "",
         "rule": "".join(f"- {line}\n" for line in (*RULE, *reproduction_sheets.COUNTED)),
         "claims": _claims(scores),

@@ -36,7 +36,7 @@ def losses_against_work(evidence: Sequence[Evidence]) -> Figure:
 
     Filled markers have a dense output layer, hollow ones a sparse one. Five times less work at one point is shaded.
     """
-    shown = [each for each in evidence if each.comparison is not None and each.dense is not None]
+    shown = [each for each in evidence if has_points(each)]
     rows = -(-len(shown) // 2)
     figure = Figure(figsize=(8, 0.7 + 2.5 * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -57,6 +57,11 @@ def losses_against_work(evidence: Sequence[Evidence]) -> Figure:
     handles.append(Patch(facecolor="0.88", label="claimed: 5×, 1 point"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
+
+
+def has_points(each: Evidence) -> bool:
+    """Whether there is anything to draw of a study."""
+    return each.dense is not None and any(group.name != "dense" and group.runs for group in each.groups)
 
 
 def _panel(axes: Axes, each: Evidence) -> None:

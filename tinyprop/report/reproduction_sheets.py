@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tinyprop.compare.answer import PairedTable
 from tinyprop.report import comparison_sheets
@@ -14,6 +15,8 @@ from tinyprop.reproduction.ideas import IdeaTable
 from tinyprop.reproduction.scoring import COUNTS
 
 _HEADINGS = {"backward MACs": "backward", "whole-step MACs": "whole step", "modelled cycles": "cycles"}
+_LEFT_OUT = ("training time", "energy a step")
+"""Seconds depend on what else a machine does; energy says what cycles say."""
 _VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided", "not testable here")
 
 COUNTED = (
@@ -44,8 +47,9 @@ def subheading(each: Evidence) -> str:
     return told
 
 
-def overview(scores: Sequence[Score]) -> Sheet:
+def overview(scores: Sequence[Score], evidence: Mapping[str, Evidence]) -> Sheet:
     """Where each claim stands, by what was counted: the one table to read."""
+    reduced = [name for name, each in evidence.items() if each.data is not None and each.data.reduced]
     rows = []
     for claim in _claims(scores):
         own = [row for row in scores if row.claim is claim]
@@ -54,10 +58,12 @@ def overview(scores: Sequence[Score]) -> Sheet:
             meant = [row for row in own if row.counted in (counted, None)]
             cells = [Cell("" if place else claim.name), Cell(_HEADINGS.get(counted or "", NOTHING))]
             for verdict in _VERDICTS:
-                cells.append(Cell(", ".join(dict.fromkeys(row.where for row in meant if row.verdict == verdict))))
+                places = dict.fromkeys(row.where for row in meant if row.verdict == verdict)
+                cells.append(Cell(", ".join(f"{place}*" if place in reduced else place for place in places)))
             rows.append(cells)
     columns = [Column(name, False) for name in ("claim", "counted", *_VERDICTS)]
-    return Sheet("overview", "Where each claim stands", columns, rows, [])
+    notes = ["*: on less data than in the published setting."] if reduced else []
+    return Sheet("overview", "Where each claim stands", columns, rows, notes)
 
 
 def claim_sheets(scores: Sequence[Score], *, brief: bool) -> Iterator[Sheet]:
@@ -78,7 +84,7 @@ def study_sheets(each: Evidence, *, brief: bool) -> Iterator[Sheet]:
     """A study's configurations, and each adaptive one against the strongest fixed ratio."""
     if each.comparison is not None:
         found = comparison_sheets.sheets(each.comparison, brief=brief)
-        yield from (sheet for sheet in found if sheet.key in ("configurations", "strongest"))
+        yield from (_without(sheet, _LEFT_OUT) for sheet in found if sheet.key in ("configurations", "strongest"))
 
 
 def excluded(each: Evidence) -> list[str]:
@@ -123,6 +129,13 @@ def claimed_text(condition: Condition) -> str:
     if all(abs(end) != float("inf") for end in ends):
         return f"{ends[0]:g} to {ends[1]:g}{unit}"
     return f"≥ {ends[0]:g}{unit}" if abs(ends[0]) != float("inf") else f"≤ {ends[1]:g}{unit}"
+
+
+def _without(sheet: Sheet, headings: Collection[str]) -> Sheet:
+    """The sheet without some of its columns."""
+    kept = [place for place, column in enumerate(sheet.columns) if column.heading not in headings]
+    rows = [[row[place] for place in kept] for row in sheet.rows]
+    return replace(sheet, columns=[sheet.columns[place] for place in kept], rows=rows)
 
 
 def _claims(scores: Sequence[Score]) -> list[Claim]:
