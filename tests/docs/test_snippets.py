@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from tinyprop import cli
-from tinyprop.cli import compare, cost, cost_options, data, doctor, export, train, ui
+from tinyprop.cli import compare, cost, cost_options, data, doctor, export, reproduce, train, ui
 from tinyprop.config.composition import Composer
 from tinyprop.datasets.subset import Subset
 from tinyprop.errors import InvalidSettings
@@ -80,6 +80,9 @@ def accept(command: str) -> None:
             parsed = cost._parser().parse_intermixed_args(arguments)
             cost_options.budget_of(parsed.what_if)
             _composer(parsed.config_dir).request(parsed.overrides, multirun=True)
+    elif verb == "reproduce":
+        parsed = reproduce._parser().parse_intermixed_args(arguments)
+        reproduce._plan(*reproduce._words(parsed), _composer(parsed.config_dir))
     elif verb in ("presets", "completion"):
         with contextlib.redirect_stdout(open(os.devnull, "w")):
             assert cli.main([verb, *arguments]) == 0

@@ -13,6 +13,7 @@ from types import FrameType
 VERBS = {
     "train": "train one network, or a sweep of them",
     "compare": "runs side by side: accuracy against cost, with intervals",
+    "reproduce": "test the published claims, and score each",
     "cost": "what a step costs on microcontrollers, without training",
     "export": "take a trained network to a microcontroller, as a C project",
     "data": "list, download and verify datasets",

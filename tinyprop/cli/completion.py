@@ -72,6 +72,10 @@ def _answer(line: str) -> None:
         from tinyprop.cli.compare import candidates as of_compare
 
         print("\n".join(of_compare(words[2:])))
+    elif words[1] == "reproduce":
+        from tinyprop.cli.reproduce import candidates as of_reproduce
+
+        print("\n".join([*of_reproduce(words[2:]), *_overrides(words[2:])]))
     elif words[1] == "presets":
         from tinyprop.cli.presets import candidates
 

@@ -10,7 +10,7 @@ it look slightly better than it is, never worse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -59,30 +59,39 @@ def strongest_fixed(
         groups: the family's configurations.
         cost: at equal amounts of what; of each, the mean over its seeds counts.
     """
+    lines = {output: [other for other in groups if _is_fixed(other, output)] for output in OUTPUTS}
+    absent = [output for output, line in lines.items() if not _points(line, score, cost)]
+    dense = [other for other in groups if other.name == "dense"]
+    return strongest_of(group, [[*line, *dense] for line in lines.values()], score, cost), absent
+
+
+def strongest_of(group: Group, lines: Iterable[Sequence[Group]], score: Quantity, cost: Quantity) -> Baseline | None:
+    """The strongest for the cost of ``group`` that configurations reach, or any two neighbours of a line together.
+
+    Args:
+        lines: configurations between which there is a straight line, dense backpropagation with each.
+    """
     spent = _mean(group.values(cost))
-    absent = [output for output in OUTPUTS if not any(_is_fixed(other, output, score, cost) for other in groups)]
     if spent is None:
-        return None, absent
+        return None
     seeds = group.values(score).keys()  # a baseline of other seeds would not be paired with anything
     usable: list[Baseline] = []
-    for output in OUTPUTS:
-        points = [each for each in _points(groups, output, score, cost) if each.scores.keys() & seeds]
+    for line in lines:
+        points = [each for each in _points(line, score, cost) if each.scores.keys() & seeds]
         affordable = _at_most(points, spent)
         cheapest = [replace(each, costs_more=True) for each in points[:1] if each.label != "dense"]
         usable += [each for each in affordable if each.scores.keys() & seeds] or cheapest
     sign = 1 if score.higher_is_better else -1
-    return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None), absent
+    return max(usable, key=lambda each: sign * each.mean_over(seeds), default=None)
 
 
-def _points(groups: Sequence[Group], output: str, score: Quantity, cost: Quantity) -> list[Baseline]:
-    """Fixed ratios with the output layer in one state, cheapest first, and dense backpropagation, the ratio 1."""
+def _points(line: Sequence[Group], score: Quantity, cost: Quantity) -> list[Baseline]:
+    """The configurations of a line that have scores and costs, cheapest first."""
     found = []
-    for group in groups:
-        spent = _mean(group.values(cost))
-        if spent is not None and (group.name == "dense" or _is_fixed(group, output, score, cost)):
-            scores = group.values(score)
-            if scores:
-                found.append(Baseline(((group.label, 1.0),), spent, scores))
+    for group in line:
+        spent, scores = _mean(group.values(cost)), group.values(score)
+        if spent is not None and scores:
+            found.append(Baseline(((group.label, 1.0),), spent, scores))
     return sorted(found, key=lambda point: point.cost)
 
 
@@ -99,8 +108,8 @@ def _at_most(points: Sequence[Baseline], spent: float) -> list[Baseline]:
     return found
 
 
-def _is_fixed(group: Group, output: str, score: Quantity, cost: Quantity) -> bool:
-    return group.name in FIXED and group.output == output and bool(group.values(score)) and bool(group.values(cost))
+def _is_fixed(group: Group, output: str) -> bool:
+    return group.name in FIXED and group.output == output
 
 
 def _mean(values: Mapping[int, float]) -> float | None:

@@ -32,7 +32,7 @@ def against(kind: str, groups: Sequence[Group], selector: Selector, score: Quant
     if several:
         note = f"{selector.text} means {len(several) + 1} configurations; {reference.label} is the best of them."
     rows = [
-        _paired(
+        paired(
             group,
             Baseline(((reference.label, 1.0),), _mean(reference, cost) or 0.0, reference.values(score)),
             reference,
@@ -42,7 +42,7 @@ def against(kind: str, groups: Sequence[Group], selector: Selector, score: Quant
         for group in groups
         if group is not reference
     ]
-    return PairedTable(kind, f"against {reference.label}", _corrected(rows), note)
+    return PairedTable(kind, f"against {reference.label}", corrected(rows), note)
 
 
 def against_strongest(groups: Sequence[Group], score: Quantity, cost: Quantity) -> PairedTable:
@@ -55,9 +55,9 @@ def against_strongest(groups: Sequence[Group], score: Quantity, cost: Quantity) 
             continue
         baseline, absent = strongest_fixed(group, groups, score, cost)
         if baseline is not None:
-            rows.append(_paired(group, baseline, None, score, cost))
+            rows.append(paired(group, baseline, None, score, cost))
     rows = [replace(row, credited=not absent) for row in rows]
-    return PairedTable("strongest", title, _corrected(rows), _without(absent))
+    return PairedTable("strongest", title, corrected(rows), _without(absent))
 
 
 def _without(absent: Sequence[str]) -> str | None:
@@ -73,7 +73,12 @@ def _without(absent: Sequence[str]) -> str | None:
     )
 
 
-def _paired(group: Group, baseline: Baseline, reference: Group | None, score: Quantity, cost: Quantity) -> Paired:
+def paired(group: Group, baseline: Baseline, reference: Group | None, score: Quantity, cost: Quantity) -> Paired:
+    """A configuration against a baseline, seed by seed.
+
+    Args:
+        reference: the configuration that the baseline is, where it is one alone.
+    """
     ours, theirs = group.values(score), dict(baseline.scores)
     dropped = dict.fromkeys(theirs.keys() - ours.keys(), f"not in {group.label}")
     dropped |= dict.fromkeys(ours.keys() - theirs.keys(), f"not in {baseline.label}")
@@ -98,9 +103,10 @@ def _begin_differently(one: Group, other: Group, seed: int) -> bool:
     return first is not None and second is not None and first != second
 
 
-def _corrected(rows: Sequence[Paired]) -> list[Paired]:
-    corrected = holm([row.difference.p_t for row in rows])
-    return [replace(row, difference=replace(row.difference, p_holm=p)) for row, p in zip(rows, corrected, strict=True)]
+def corrected(rows: Sequence[Paired]) -> list[Paired]:
+    """The rows with Holm's correction over all of them."""
+    p_values = holm([row.difference.p_t for row in rows])
+    return [replace(row, difference=replace(row.difference, p_holm=p)) for row, p in zip(rows, p_values, strict=True)]
 
 
 def _mean(group: Group, quantity: Quantity) -> float | None:

@@ -55,7 +55,11 @@ def configurations_csv(comparison: Comparison) -> str:
             row |= {f"on_front.{cost.key}": cost.key in summary.on_front for cost in each.costs}
             for table in each.tables:
                 found = [paired for paired in table.rows if paired.label == summary.group.label]
-                row |= {f"{table.kind}.{key}": value for paired in found for key, value in _flat(each, paired).items()}
+                row |= {
+                    f"{table.kind}.{key}": value
+                    for paired in found
+                    for key, value in paired_values(each, paired).items()
+                }
             rows.append(row)
     return _csv(rows)
 
@@ -107,7 +111,7 @@ def _family(each: FamilyComparison) -> dict[str, Any]:
                 "kind": table.kind,
                 "title": table.title,
                 "note": table.note,
-                "rows": [{"configuration": row.label, **_flat(each, row)} for row in table.rows],
+                "rows": [{"configuration": row.label, **paired_values(each, row)} for row in table.rows],
             }
             for table in each.tables
         ],
@@ -138,7 +142,8 @@ def _group(each: FamilyComparison, summary: GroupSummary) -> dict[str, Any]:
     }
 
 
-def _flat(each: FamilyComparison, row: Paired) -> dict[str, Any]:
+def paired_values(each: FamilyComparison, row: Paired) -> dict[str, Any]:
+    """A pair's difference, tests and costs as plain values."""
     found = asdict(row.difference)
     seeds = found.pop("seeds")
     return {

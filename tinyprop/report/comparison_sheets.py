@@ -50,7 +50,7 @@ def sheets(each: FamilyComparison, *, brief: bool) -> list[Sheet]:
     """
     numbers = {summary.group.label: index for index, summary in enumerate(each.groups, start=1)}
     found = [_configurations(each, brief=brief)]
-    found += [_paired(each, table, numbers, brief=brief) for table in each.tables]
+    found += [paired_sheet(each, table, numbers, brief=brief) for table in each.tables]
     found.append(_reach(each, numbers, brief=brief))
     if len(each.groups) == 1:  # nothing to hold against each other
         return [sheet for sheet in found if sheet.rows]
@@ -138,7 +138,7 @@ def _configurations(each: FamilyComparison, *, brief: bool) -> Sheet:
     return Sheet("configurations", f"{each.score.title} and cost", columns, rows, notes)
 
 
-def _paired(each: FamilyComparison, table: PairedTable, numbers: dict[str, int], *, brief: bool) -> Sheet:
+def paired_sheet(each: FamilyComparison, table: PairedTable, numbers: dict[str, int], *, brief: bool) -> Sheet:
     against = table.kind == "strongest"
     unit = " in points" if each.score.kind == "share" else ""
     columns = [Column("#"), Column("configuration", False), Column("n")]

@@ -13,7 +13,10 @@ from tinyprop.compare.answer import Comparison
 from tinyprop.report import comparison_sheets
 from tinyprop.report.comparison_sheets import Sheet
 
-_STYLES = {"better": "bold green", "worse": "bold red", "failed": "bold red", "unreadable": "bold red"}
+_STYLES = {
+    **dict.fromkeys(("better", "reproduced"), "bold green"),
+    **dict.fromkeys(("worse", "not reproduced", "failed", "unreadable"), "bold red"),
+}
 _LABEL = 14
 """Columns that a configuration's label has at the least."""
 ROOMY = 140
@@ -30,10 +33,10 @@ def comparison_tables(comparison: Comparison, width: int) -> RenderableType:
     for each in comparison.families:
         parts += [Text(comparison_sheets.heading(each), "bold"), Text(comparison_sheets.subheading(each)), Text()]
         for sheet in comparison_sheets.sheets(each, brief=width < ROOMY):
-            parts += [*_sheet(sheet), Text()]
+            parts += [*sheet_table(sheet), Text()]
     outside = comparison_sheets.excluded(comparison)
     if outside.rows:
-        parts += [*_sheet(outside), Text()]
+        parts += [*sheet_table(outside), Text()]
     parts += [Text(note, "dim") for note in comparison_sheets.remarks(comparison)]
     return Group(*parts)
 
@@ -44,11 +47,11 @@ def headline(comparison: Comparison, width: int) -> RenderableType:
     for each in comparison.families:
         first = comparison_sheets.sheets(each, brief=width < ROOMY)[0]
         parts += [Text(comparison_sheets.heading(each), "bold"), Text(comparison_sheets.subheading(each)), Text()]
-        parts += [*_sheet(first), Text()]
+        parts += [*sheet_table(first), Text()]
     return Group(*parts)
 
 
-def _sheet(sheet: Sheet) -> Iterator[RenderableType]:
+def sheet_table(sheet: Sheet) -> Iterator[RenderableType]:
     yield Text(sheet.title, "bold" if sheet.rows else "")
     if sheet.rows:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -61,6 +64,12 @@ def _sheet(sheet: Sheet) -> Iterator[RenderableType]:
                 overflow="fold",
             )
         for row in sheet.rows:
-            table.add_row(*(Text(cell.text, _STYLES.get(cell.text, "")) for cell in row))
+            table.add_row(*(Text(cell.text, _style(cell.text)) for cell in row))
         yield table
     yield from (Text(note) for note in sheet.notes)
+
+
+def _style(text: str) -> str:
+    """Of a verdict, which may stand below its figure."""
+    _, _, below = text.partition("\n")
+    return _STYLES.get(text, _STYLES.get(below.replace("\n", " "), ""))

@@ -37,11 +37,11 @@ def as_markdown(comparison: Comparison, figures: dict[str, list[str]]) -> str:
     for each in comparison.families:
         lines += [f"## {each.family.label}", "", f"{comparison_sheets.subheading(each)}.", ""]
         for sheet in comparison_sheets.sheets(each, brief=False):
-            lines += _markdown(sheet)
+            lines += sheet_markdown(sheet)
         for name in figures.get(each.family.label, []):
             lines += [f"![{name.partition('.')[0].replace('_', ' ')}]({name})", ""]
-    lines += _markdown(comparison_sheets.excluded(comparison), level=2)
-    lines += ["## How to read this", "", *(f"- {_escaped(note)}" for note in comparison_sheets.remarks(comparison))]
+    lines += sheet_markdown(comparison_sheets.excluded(comparison), level=2)
+    lines += ["## How to read this", "", *(f"- {escaped(note)}" for note in comparison_sheets.remarks(comparison))]
     return "\n".join(lines) + "\n"
 
 
@@ -59,17 +59,17 @@ def as_latex(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown(sheet: Sheet, level: int = 3) -> Iterator[str]:
+def sheet_markdown(sheet: Sheet, level: int = 3) -> Iterator[str]:
     yield f"{'#' * level} {sheet.title[:1].upper()}{sheet.title[1:]}"
     yield ""
     if sheet.rows:
-        yield _row([_escaped(column.heading) for column in sheet.columns])
+        yield _row([escaped(column.heading) for column in sheet.columns])
         yield _row([_rule(column) for column in sheet.columns])
         for row in sheet.rows:
-            yield _row([_escaped(cell.text) for cell in row])
+            yield _row([escaped(cell.text) for cell in row])
         yield ""
     for note in sheet.notes:
-        yield _escaped(note)
+        yield escaped(note)
         yield ""
 
 
@@ -81,7 +81,7 @@ def _rule(column: Column) -> str:
     return "---:" if column.numeric else "---"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     for character in "\\`*_[]<>|":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", "<br>")
