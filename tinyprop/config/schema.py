@@ -45,10 +45,15 @@ class StudySettings(_Strict):
 
 
 class SweepSettings(_Strict):
-    """Which multirun a run belongs to; set by the multirun itself."""
+    """Which multirun a run belongs to; set by the multirun itself.
+
+    Attributes:
+        apart: what tells the run from its siblings besides policy and seed, for people.
+    """
 
     id: str | None = None
     parent_run_id: str | None = None
+    apart: str = ""
 
 
 class RunConfig(_Strict):
@@ -82,7 +87,7 @@ class RunConfig(_Strict):
 
     @property
     def run_name(self) -> str:
-        """Name of the run's directory and of the run in MLflow."""
+        """Name of the run's directory."""
         return run_name(self.plain())
 
     def plain(self) -> dict[str, Any]:

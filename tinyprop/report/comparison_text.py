@@ -45,6 +45,15 @@ def as_markdown(comparison: Comparison, figures: dict[str, list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def in_short(comparison: Comparison) -> str:
+    """What each configuration reaches and costs, as Markdown for a page that has little room."""
+    lines: list[str] = []
+    for each in comparison.families:
+        lines += [f"**{_escaped(each.family.label)}**", "", f"{comparison_sheets.subheading(each)}.", ""]
+        lines += _markdown(comparison_sheets.sheets(each, brief=True)[0])
+    return "\n".join(lines)
+
+
 def as_latex(comparison: Comparison) -> str:
     """Every table as a ``table`` with ``booktabs`` rules, to be put into a paper with ``\\input``."""
     lines = ["% \\usepackage{booktabs} is needed."]
