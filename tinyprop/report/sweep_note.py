@@ -17,10 +17,10 @@ _COLUMNS = f"""\
 
 | | |
 |---|---|
-| `test_accuracy`, `test_auc`, `test_loss` | of the weights that the run ended with |
-| `macs.backward_ratio` | work of the backward passes, of dense |
-| `macs.step_ratio` | work of whole training steps, forward and update included, of dense |
-| `cost.PART.cycles.step` | cycles of a training step there, modelled; also milliseconds, microjoules, RAM and flash |
+| `accuracy`, `auc` | on the test set, of the weights that the run ended with |
+| `backward_ratio` | work of the backward passes, of dense |
+| `step_ratio` | work of whole training steps, forward and update included, of dense |
+| `cost.PART.cycles.step` | cycles of a training step there, modelled; also milliseconds, microjoules, memory |
 | `kept_fraction.LAYER` | entries of the layer's gradient that were kept |
 
 {MACS_NOTE}

@@ -19,7 +19,7 @@ _NUMBER_WIDTH = 130
 _NOTE = (
     "**Views**, top right: every run, or means over seeds. Runs of a sweep are folded under it, with its `report.html`."
 )
-_METRICS = ("test_accuracy", "macs.backward_ratio", "macs.step_ratio", "wall_seconds")
+_METRICS = ("accuracy", "backward_ratio", "step_ratio", "wall_seconds")
 _TAGS = ("tinyprop.setting",)
 
 
