@@ -59,7 +59,7 @@ def test_a_first_run_in_an_empty_directory(tinyprop, tmp_path, monkeypatch):
     (row,) = mlflow_rows(tmp_path / "runs" / "mlflow.db")
     assert (row["id"], row["name"], row["status"]) == (result["run_id"], result["name"], "FINISHED")
     assert row["metrics"]["test_accuracy"] == pytest.approx(result["metrics"]["test_accuracy"])
-    assert {"train_loss", "validation_accuracy", "ratio.fc1", "macs.step_ratio"} <= row["metrics"].keys()
+    assert {"train_loss", "validation_accuracy", "ratio.fc1", "accuracy", "step_ratio"} <= row["metrics"].keys()
     assert (
         row["tags"].items()
         >= {

@@ -4,9 +4,9 @@ import pytest
 
 from tests.compare.made import DENSE, adaptive, configured, result_of, runs_of, static
 from tinyprop.compare.families import sort_runs
-from tinyprop.compare.labels import policy_labels
 from tinyprop.compare.run import Run
-from tinyprop.compare.settings import policy_of
+from tinyprop.tracking.configuration import policy_of
+from tinyprop.tracking.labels import policy_labels
 
 
 def run(config, place="a", status="finished", accuracy=0.9, **changes):

@@ -3,11 +3,11 @@
 import pytest
 
 from tinyprop.compare.selection import parse
-from tinyprop.compare.settings import policy_of
 from tinyprop.config.composition import Composer
 from tinyprop.reproduction import CLAIMS, STUDIES
 from tinyprop.reproduction.scoring import _needed
 from tinyprop.reproduction.studies import DATA_SETS
+from tinyprop.tracking.configuration import policy_of
 
 
 @pytest.fixture(scope="module")

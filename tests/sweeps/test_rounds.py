@@ -14,8 +14,12 @@ NAMES = ("a", "b", "c", "d")
 def plan(tmp_path):
     ledger = Ledger(tmp_path, "study")
     ledger.directory.mkdir(parents=True)
-    jobs = tuple(SimpleNamespace(arguments=(f"run={name}",), config=SimpleNamespace(run_name=name)) for name in NAMES)
-    return Plan(jobs, ledger, ("sweep.id=study",))
+    return Plan(tuple(job(name) for name in NAMES), ledger, ("sweep.id=study",))
+
+
+def job(name, *overrides):
+    config = SimpleNamespace(run_name=name)
+    return SimpleNamespace(arguments=(f"run={name}", *overrides), overrides=overrides, config=config)
 
 
 class Scripted:
@@ -95,3 +99,14 @@ def test_a_failed_run_that_is_retried_ends_as_its_second_attempt_does(plan):
 def test_an_interruption_is_passed_on(plan):
     with pytest.raises(KeyboardInterrupt):
         carried_out(plan, {"raise": KeyboardInterrupt()})
+
+
+def test_runs_are_told_what_sets_them_apart_besides_policy_and_seed(tmp_path):
+    ledger = Ledger(tmp_path, "study")
+    ledger.directory.mkdir(parents=True)
+    apart = job("a", "policy=static", "policy.ratio=0.1", "optimizer.lr=0.1", "seed=1", "model.hidden='[64,32]'")
+    plan = Plan((apart, job("b", "policy=dense", "seed=0")), ledger, ("sweep.id=study",))
+    given = []
+    plan._round(SimpleNamespace(launch=lambda lines, initial_job_idx: given.extend(lines)), plan.jobs, 0)
+    assert "sweep.apart='optimizer.lr=0.1 model.hidden=[64,32]'" in given[0]
+    assert not any(line.startswith("sweep.apart") for line in given[1])

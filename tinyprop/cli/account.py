@@ -11,6 +11,7 @@ from typing import Any
 from tinyprop.cli import INTERRUPTED, jobs
 from tinyprop.compare import Comparison
 from tinyprop.errors import DataError, TinypropError
+from tinyprop.report.sweep_note import sweep_note
 from tinyprop.sweeps.ledger import Word
 from tinyprop.tracking import ParentRun, Status
 from tinyprop.training import result
@@ -123,27 +124,31 @@ def account(outcomes: Sequence[Outcome], parent_run_id: str | None, *, interrupt
     return Account(status, parent_run_id, list(outcomes), metric)
 
 
-def close(parent: ParentRun, ended: Account) -> Account:
-    """Put summary, best child and status on the parent; a store that is gone does not hide what was trained."""
+def close(parent: ParentRun, ended: Account, command: str) -> Account:
+    """Put summary, best child, description and status on the parent; a store that is gone does not hide what was
+    trained.
+    """
     try:
-        _close(parent, ended)
+        _close(parent, ended, command)
     except TinypropError as error:
         _logger.warning("%s", error)
         return replace(ended, status="failed" if ended.status == "finished" else ended.status)
     return ended
 
 
-def _close(parent: ParentRun, ended: Account) -> None:
+def _close(parent: ParentRun, ended: Account, command: str) -> None:
     judge = _judge(ended)
     best = _best(ended.outcomes, judge)
+    rows = [{**row, "overrides": " ".join(row["overrides"])} for row in ended.rows]
     try:
         if best is not None:
             parent.set_tags({"tinyprop.best_by": judge})
         parent.summarise(
-            [{**row, "overrides": " ".join(row["overrides"])} for row in ended.rows],
+            rows,
             best_run_id=best.result["run_id"] if best else None,
             best_metrics=best.metrics if best else None,
         )
+        parent.set_tags({"mlflow.note.content": sweep_note(command, rows, ended.metric, ended.comparison)})
     finally:
         parent.finish(_STATUS[ended.status])
 

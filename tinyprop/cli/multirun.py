@@ -54,7 +54,8 @@ def run_multirun(
     ledger = Ledger(base.runs_dir, sweep_id)
     ledger.directory.mkdir(parents=True, exist_ok=True)
     with _alone(ledger.directory, progress):
-        parent = _parent(store, ledger, sweep_id, shlex.join(["tinyprop", "train", *hydra_arguments]))
+        command = shlex.join(["tinyprop", "train", *hydra_arguments])
+        parent = _parent(store, ledger, sweep_id, command)
         marks = [f"sweep.id='{sweep_id}'", f"sweep.parent_run_id={parent.run_id or 'null'}", "study.arms=[]"]
         finished = _finished(request, composer, progress)
         _begin_ledger(ledger, request, finished, store, parent)
@@ -75,7 +76,7 @@ def run_multirun(
             comparison = study_report.write(ended, ledger, parent, progress)
             page = ledger.directory / study_report.FOLDER / REPORT
             ended = replace(ended, comparison=comparison, sweep=sweep_id, report=page)
-        return close(parent, ended)
+        return close(parent, ended, command)
 
 
 def _sweep_id(request: Request) -> str:

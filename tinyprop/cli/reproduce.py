@@ -170,7 +170,7 @@ def _plan(names: list[str], overrides: list[tuple[str | None, str]], composer: C
 
 def _several_settings(request: Request) -> list[str]:
     """What a sweep of anything but seeds would come to, refused before hours of training."""
-    from tinyprop.compare.settings import differing, setting_of
+    from tinyprop.tracking.configuration import differing, setting_of
 
     keys = differing([setting_of(job.config.plain()) for job in request.jobs])
     return [f"{', '.join(keys)} with several values: a claim is scored in one setting; give one"] if keys else []

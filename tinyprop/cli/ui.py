@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ SUMMARY = "look at the runs in MLflow, in the browser"
 HOST = "127.0.0.1"
 _START_LIMIT = 180.0
 _STOP_LIMIT = 5.0
+_SEARCH = "/api/2.0/mlflow/experiments/search"
 _EXAMPLES = """examples:
   tinyprop ui                                 the runs in ./runs
   tinyprop ui --port 0 --open                 any free port, in the browser
@@ -142,8 +144,11 @@ def _serve(location: StoreLocation, port: int, log: IO[bytes], open_browser: boo
         address = f"http://{HOST}:{port}"
         _wait_until_ready(server, port, log)
         print(f"MLflow on {location.database or 'the given store'}: {address}  (Ctrl-C ends it)", flush=True)
+        page = _page(address, port)
+        if page != address:
+            print(f"the runs: {page}", flush=True)
         if open_browser:
-            _open(address)
+            _open(page)
         server.wait()
         raise TinypropError(f"MLflow's server ended by itself (status {server.returncode}):\n{_last_lines(log)}")
     finally:
@@ -170,6 +175,26 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _page(address: str, port: int) -> str:
+    """The runs of the experiment that was used last; the server's own first page where there is none of ours."""
+    from tinyprop.tracking import views
+
+    query = f"{_SEARCH}?max_results=100&order_by=last_update_time%20DESC"
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    try:
+        connection.request("GET", query)
+        experiments = json.loads(connection.getresponse().read()).get("experiments", [])
+    except (OSError, http.client.HTTPException, ValueError):
+        return address  # runs can be seen without this
+    finally:
+        connection.close()
+    for experiment in experiments:
+        tags = {tag["key"] for tag in experiment.get("tags", [])}
+        if views.view_tag(views.RUNS_VIEW) in tags:
+            return views.address(address, experiment["experiment_id"])
+    return address
 
 
 def _end_group(server: subprocess.Popen[bytes]) -> None:

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tinyprop.compare.labels import family_labels, output_layer, policy_labels
 from tinyprop.compare.quantities import Quantity
 from tinyprop.compare.run import Excluded, Run
-from tinyprop.compare.settings import Keys, policy_of, setting_of
+from tinyprop.tracking.configuration import Keys, policy_of, setting_of
+from tinyprop.tracking.labels import family_labels, output_layer, policy_labels
 
 
 @dataclass(frozen=True, eq=False)

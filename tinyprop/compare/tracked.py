@@ -90,7 +90,7 @@ def _result(recorded: RecordedRun) -> dict[str, Any]:
         "metrics": {
             name: value for name, value in metrics.items() if name.startswith(("test_", "validation_", "initial_test_"))
         },
-        "macs": {name: metrics.get(f"macs.{name}") for name in ("backward_ratio", "step_ratio")},
+        "macs": {name: metrics.get(name) for name in ("backward_ratio", "step_ratio")},
         "wall_seconds": metrics.get("wall_seconds"),
         "cost": costs,
     }

@@ -48,11 +48,13 @@ class SweepSettings(_Strict):
     """Which multirun a run belongs to, and which trial of a search; set by the multirun itself.
 
     Attributes:
+        apart: what tells the run from its siblings besides policy and seed, for people.
         storage: where the run tells the search how it does, epoch by epoch, which may end it early; None: it does not.
     """
 
     id: str | None = None
     parent_run_id: str | None = None
+    apart: str = ""
     study: str | None = None
     trial: int | None = None
     storage: str | None = None
@@ -89,7 +91,7 @@ class RunConfig(_Strict):
 
     @property
     def run_name(self) -> str:
-        """Name of the run's directory and of the run in MLflow."""
+        """Name of the run's directory."""
         return run_name(self.plain())
 
     def plain(self) -> dict[str, Any]:

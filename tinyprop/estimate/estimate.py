@@ -100,10 +100,10 @@ def estimate(step: TrainingStep, target: Target) -> Estimate:
 
 
 def tracked_numbers(costs: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """What tracking keeps of the ``cost`` of ``result.json``: ``cost.<target>.<what>``."""
+    """What tracking keeps of the ``cost`` of ``result.json``: ``cost.<target>.<what>``, without the factors."""
     return {
         f"cost.{target}.{key}": float(value)
         for target, cost in costs.items()
         for key, value in cost.items()
-        if key in _TRACKED or key.startswith(("speed_up.", "bound."))
+        if key in _TRACKED
     }

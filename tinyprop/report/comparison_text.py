@@ -40,9 +40,18 @@ def as_markdown(comparison: Comparison, figures: dict[str, list[str]]) -> str:
             lines += sheet_markdown(sheet)
         for name in figures.get(each.family.label, []):
             lines += [f"![{name.partition('.')[0].replace('_', ' ')}]({name})", ""]
-    lines += sheet_markdown(comparison_sheets.excluded(comparison), level=2)
+    lines += sheetsheet_markdown(comparison_sheets.excluded(comparison), level=2)
     lines += ["## How to read this", "", *(f"- {escaped(note)}" for note in comparison_sheets.remarks(comparison))]
     return "\n".join(lines) + "\n"
+
+
+def in_short(comparison: Comparison) -> str:
+    """What each configuration reaches and costs, as Markdown for a page that has little room."""
+    lines: list[str] = []
+    for each in comparison.families:
+        lines += [f"**{escaped(each.family.label)}**", "", f"{comparison_sheets.subheading(each)}.", ""]
+        lines += sheet_markdown(comparison_sheets.sheets(each, brief=True)[0])
+    return "\n".join(lines)
 
 
 def as_latex(comparison: Comparison) -> str:

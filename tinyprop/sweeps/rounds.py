@@ -19,6 +19,9 @@ from tinyprop.sweeps.ledger import Ledger, Word
 _STALLED = 3
 """Rounds in a row in which no run began before a launcher is given up."""
 
+_QUOTING = "'\"\\$"
+"""What Hydra would take for more than text."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -90,13 +93,21 @@ class Plan:
     def _round(self, launcher: Launcher, jobs: Sequence[Job], index: int) -> str:
         """One launch; what the launcher says where it breaks."""
         try:
-            returned = launcher.launch([[*job.arguments, *self.marks] for job in jobs], initial_job_idx=index)
+            overrides = [[*job.arguments, *_apart(job), *self.marks] for job in jobs]
+            returned = launcher.launch(overrides, initial_job_idx=index)
         except Exception as error:  # each launcher has exceptions of its own for a worker that is gone
             lines = str(error).strip().splitlines() or [""]
             return f"{type(error).__name__}: {lines[0]}".rstrip(": ")
         # A job raises only before it can leave word; Hydra keeps that for whoever looks.
         raised = [job._return_value for job in returned if job.status.name == "FAILED"]
         return str(raised[0]) if raised else "the launcher came back without them"
+
+
+def _apart(job: Job) -> list[str]:
+    """The override that names the run among its siblings, where its policy and seed do not."""
+    told = [line for line in job.overrides if not line.startswith(("policy=", "policy.", "seed="))]
+    plain = "".join(character for character in " ".join(told) if character not in _QUOTING)
+    return [f"sweep.apart='{plain}'"] if plain else []
 
 
 def _status(words: dict[str, Word], job: Job) -> str | None:

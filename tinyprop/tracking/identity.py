@@ -39,6 +39,6 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_name(config: Mapping[str, Any]) -> str:
-    """``dataset-model-policy-sSEED-hash``: the name of run directory and MLflow run."""
+    """``dataset-model-policy-sSEED-hash``: the name of the run's directory."""
     parts = (config["dataset"]["name"], config["model"]["name"], config["policy"]["name"], f"s{config['seed']}")
     return "-".join((*parts, config_hash(config)[:10]))

@@ -13,6 +13,7 @@ from tinyprop.tracking.database import first_line, impatient, prepare
 from tinyprop.tracking.run import DatasetInput, ParentRun, Status, TrackedRun
 from tinyprop.tracking.settings import StoreLocation, TrackingSettings, locate
 from tinyprop.tracking.values import as_params, as_tag
+from tinyprop.tracking.views import experiment_tags, is_described
 
 _Run = TypeVar("_Run", bound=TrackedRun)
 
@@ -179,7 +180,7 @@ def _experiment(client: Any, name: str, location: StoreLocation) -> str:
     if found is None:
         try:
             artifacts = None if location.artifacts is None else location.artifacts.as_uri()
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=experiment_tags()))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -189,4 +190,7 @@ def _experiment(client: Any, name: str, location: StoreLocation) -> str:
             f"MLflow's experiment {name!r} is deleted (id {found.experiment_id}); restore it with "
             f"`mlflow experiments restore -x {found.experiment_id}` or choose another by tracking.experiment"
         )
+    if not is_described(found.tags):
+        for key, value in experiment_tags().items():
+            client.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)

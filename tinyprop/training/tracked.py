@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
 from tinyprop.tracking import DatasetInput, Store, TrackedRun, UnknownRunError, machine_tag
+from tinyprop.tracking.configuration import policy_of, setting_of
+from tinyprop.tracking.labels import policy_label, setting_label
+from tinyprop.tracking.values import as_text
 
 _RUN_ID = "mlflow_run_id"
 """The file of a run directory that holds the run's id in MLflow."""
@@ -24,7 +30,10 @@ def begun(
         with suppress(UnknownRunError):  # deleted from MLflow, or in another store: nothing there to end
             store.resume_run(known.read_text().strip()).finish("KILLED")
     tracked = store.start_run(
-        config.run_name, config.plain(), _tags(config, run_dir, environment), parent_run_id=config.sweep.parent_run_id
+        shown_name(config),
+        config.plain(),
+        _tags(config, run_dir, environment),
+        parent_run_id=config.sweep.parent_run_id,
     )
     if tracked.run_id is not None:
         known.write_text(tracked.run_id)
@@ -64,6 +73,30 @@ def _trial_tags(config: RunConfig) -> dict[str, str]:
     return {"tinyprop.study": str(config.sweep.study), "tinyprop.trial": str(config.sweep.trial)}
 
 
+def shown_name(config: RunConfig) -> str:
+    """What a run is called in MLflow's pages; its directory's name and its hash are tags.
+
+    Runs of a sweep have their data and network in common, or say what differs: ``static 0.1, output dense · seed 3``.
+    """
+    parts = [_arm(config), f"seed {config.seed}"]
+    if config.sweep.id is None:
+        parts[:0] = [config.dataset.name, config.model.name]
+    return " · ".join([*parts, *([config.sweep.apart] if config.sweep.apart else [])])
+
+
+def _arm(config: RunConfig) -> str:
+    policy = config.policy
+    usual = {field.name: as_text(field.default) for field in fields(policy) if field.default is not MISSING}
+    return policy_label(policy_of(config.plain()), usual)
+
+
+def _setting(config: RunConfig) -> str:
+    """All that runs must have in common to be paired; the digits tell apart what the words do not."""
+    setting = setting_of(config.plain())
+    digest = hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()
+    return f"{setting_label(setting, config.dataset.name)} · {digest[:6]}"
+
+
 def _tags(config: RunConfig, run_dir: Path, environment: Mapping[str, Any]) -> dict[str, str]:
     git = environment["git"]
     commit = git["package"] or git["working_directory"]
@@ -72,6 +105,9 @@ def _tags(config: RunConfig, run_dir: Path, environment: Mapping[str, Any]) -> d
         "tinyprop.dataset": config.dataset.name,
         "tinyprop.model": config.model.name,
         "tinyprop.policy": config.policy.name,
+        "tinyprop.arm": _arm(config),
+        "tinyprop.setting": _setting(config),
+        "tinyprop.seed": str(config.seed),
         "tinyprop.machine": machine_tag(),
         "tinyprop.run_dir": str(run_dir),
     }

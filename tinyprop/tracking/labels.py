@@ -1,11 +1,14 @@
-"""Short names for what is compared: what a reader needs to tell configurations apart, and no more."""
+"""Short names for runs: what a reader needs to tell configurations apart, and no more.
+
+A comparison knows all its runs and says what differs; a run by itself says what is not a matter of course.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from tinyprop.compare.settings import ABSENT, Keys, differing
+from tinyprop.tracking.configuration import ABSENT, Keys, differing
 
 _ALWAYS = {"ratio": "{}", "k": "k={}"}
 """What a policy is known by, also where there is one of its kind."""
@@ -14,6 +17,8 @@ _OUTPUT = "sparsify_output"
 _BOUNDS = ("s_min", "s_max")
 _LONG = 40
 """Characters from which a value is named by its digest."""
+_TELLING = (*_BOUNDS, "zeta")
+"""What adaptive policies are told apart by in the first place."""
 
 
 def policy_labels(policies: Sequence[Keys]) -> list[str]:
@@ -30,6 +35,16 @@ def policy_labels(policies: Sequence[Keys]) -> list[str]:
     return labels
 
 
+def policy_label(policy: Keys, usual: Keys) -> str:
+    """A label for a policy whose siblings are not known, in the same words: ``adaptive 0.05–1, ζ 1, output dense``.
+
+    Args:
+        usual: values that go without saying, by key.
+    """
+    telling = [key for key, value in policy.items() if key in _TELLING or value != usual.get(key)]
+    return _label(policy, telling, with_output=True)
+
+
 def output_layer(policy: Keys) -> str | None:
     """``sparse`` or ``dense``; None of a policy without the choice, which dense backpropagation is."""
     return {"true": "sparse", "false": "dense"}.get(policy.get(_OUTPUT, ""))
@@ -42,13 +57,18 @@ def family_labels(settings: Sequence[Keys], datasets: Sequence[str]) -> list[str
     Args:
         datasets: each one's dataset as it is to be called.
     """
-    plain = [" · ".join([name, *_parts(setting)]) for setting, name in zip(settings, datasets, strict=True)]
+    plain = [setting_label(setting, name) for setting, name in zip(settings, datasets, strict=True)]
     labels = []
     for label, setting in zip(plain, settings, strict=True):
         alike = [other for other, known in zip(settings, plain, strict=True) if known == label]
         telling = [key for key in differing(alike) if not _follows(key, alike)]
         labels.append(" · ".join([label, *(_assignment(setting, key) for key in telling)]))
     return labels
+
+
+def setting_label(setting: Keys, dataset: str) -> str:
+    """Dataset, network, optimizer, length and batch: ``digits · mlp 32-16 · adam · 15 epochs · batch 20``."""
+    return " · ".join([dataset, *_parts(setting)])
 
 
 def _follows(key: str, settings: Sequence[Keys]) -> bool:
