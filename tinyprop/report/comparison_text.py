@@ -40,7 +40,7 @@ def as_markdown(comparison: Comparison, figures: dict[str, list[str]]) -> str:
             lines += sheet_markdown(sheet)
         for name in figures.get(each.family.label, []):
             lines += [f"![{name.partition('.')[0].replace('_', ' ')}]({name})", ""]
-    lines += sheetsheet_markdown(comparison_sheets.excluded(comparison), level=2)
+    lines += sheet_markdown(comparison_sheets.excluded(comparison), level=2)
     lines += ["## How to read this", "", *(f"- {escaped(note)}" for note in comparison_sheets.remarks(comparison))]
     return "\n".join(lines) + "\n"
 
