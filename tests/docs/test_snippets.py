@@ -67,7 +67,7 @@ def accept(command: str) -> None:
     if verb in ("-h", "--help", "--version", "VERB") or "--help" in arguments:
         return
     assert verb in cli.VERBS, f"no verb {verb}"
-    if verb == "export" and not arguments:
+    if verb in ("export", "reproduce") and not arguments:
         return  # spoken of, not called
     if verb == "train":
         parsed, _ = train._parse(arguments)
