@@ -67,7 +67,7 @@ def accept(command: str) -> None:
     if verb in ("-h", "--help", "--version", "VERB") or "--help" in arguments:
         return
     assert verb in cli.VERBS, f"no verb {verb}"
-    if verb == "export" and not arguments:
+    if verb in ("export", "reproduce") and not arguments:
         return  # spoken of, not called
     if verb == "train":
         parsed, _ = train._parse(arguments)
@@ -82,7 +82,9 @@ def accept(command: str) -> None:
             _composer(parsed.config_dir).request(parsed.overrides, multirun=True)
     elif verb == "reproduce":
         parsed = reproduce._parser().parse_intermixed_args(arguments)
-        reproduce._plan(*reproduce._words(parsed), _composer(parsed.config_dir))
+        names, overrides = reproduce._words(parsed)
+        if overrides:  # a seed shows as much as many; that the studies stand as they are is tested elsewhere
+            reproduce._plan(names, [*overrides, (None, "study.seeds=1")], _composer(parsed.config_dir))
     elif verb in ("presets", "completion"):
         with contextlib.redirect_stdout(open(os.devnull, "w")):
             assert cli.main([verb, *arguments]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tinyprop.compare.answer import PairedTable
 from tinyprop.report import comparison_sheets
@@ -89,7 +90,10 @@ def study_sheets(each: Evidence, *, brief: bool) -> Iterator[Sheet]:
 
 def excluded(each: Evidence) -> list[str]:
     """Runs that take no part, and how many were not begun."""
-    lines = [f"{run.status}: {run.what}: {' '.join(run.reason.split())}" for run in each.excluded]
+    lines = []
+    for run in each.excluded:
+        reason = run.reason.replace(run.place, Path(run.place).name)  # where it lies is no reader's concern
+        lines.append(f"{run.status}: {run.what}: {' '.join(reason.split())}")
     absent = (
         each.expected - each.finished - sum(run.status not in ("incomparable", "repeated") for run in each.excluded)
     )
