@@ -43,7 +43,7 @@ def test_stored_errors_of_held_out_networks_are_small(core):
     assert errors["step"]["median"] < 0.03
     assert errors["step"]["worst"] < BOUND
     for phase in ("forward", "input_gradient", "weight_gradient", "update"):
-        assert errors[phase]["nine_in_ten"] < 0.1, phase
+        assert errors[phase]["nine_in_ten"] < 0.15, phase
 
 
 @pytest.mark.parametrize("core", CORES)
