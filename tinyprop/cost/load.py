@@ -121,7 +121,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         padded = layer.patches.copied / (layer.patches.copied + layer.patches.zeroed)
     blocks, runs = float(layer.length // LANES), 0.0
     if step.skip_zeros:
-        empty = zeros**LANES if known.zero_blocks is None else known.zero_blocks
+        empty = zeros**LANES if known.zero_blocks is None else _empty(layer, zeros, known.zero_blocks)
         if layer.length >= LANES * layer.kernel:  # whole blocks of padding
             empty = 1 - (1 - empty) * padded
         # A stretch begins at a block that is not empty behind one that is, or at the first.
@@ -154,6 +154,21 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
 LANES = 8
 """Numbers of a block: ``TP_LANES`` of c/kernels/config.h."""
 _UNKNOWN = Activity()
+
+
+def _empty(layer: LayerGeometry, zeros: float, zero_blocks: float) -> float:
+    """Share of the blocks that a kernel reads of a layer's input that are all zero.
+
+    A block of a patch is put together of stretches that lie apart in the image; how often a stretch is all zero is
+    taken to lie between single numbers and blocks.
+    """
+    together = LANES
+    if layer.kind == "conv2d":
+        together = layer.kernel * layer.channels if layer.groups == 1 else layer.channels // layer.groups
+    if together >= LANES or not zero_blocks:
+        return zero_blocks
+    stretch = zeros * (zero_blocks / zeros) ** ((together - 1) / (LANES - 1))
+    return float(stretch ** (LANES / together))
 
 
 def _counts(step: TrainingStep, known: Activity, layer: LayerGeometry, ranked: int) -> tuple[float, float]:
