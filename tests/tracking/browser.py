@@ -32,7 +32,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
-    "--window-size=1600,1200",
+    "--window-size=2000,1400",
 )
 
 

@@ -30,6 +30,7 @@ STUDY = (
     "tracking.plots=false",
     "hydra/launcher=basic",
 )
+NUMBER = re.compile(r"[0-9.]+")
 CELL = ".ag-center-cols-container .ag-row[row-id='{}'] [col-id='metrics.`{}`']"
 BOX = ".ag-pinned-left-cols-container .ag-row[row-id='{}'] .ag-selection-checkbox input"
 
@@ -94,8 +95,14 @@ def test_the_other_view_has_means_over_seeds(browser, page, results):
     assert len(groups) == 2
     values = [result["metrics"]["test_accuracy"] for result in results.values() if result["policy"] == "static"]
     cell = "[col-id='metrics.`accuracy`']"
-    shown = browser.until(lambda: [float(e.text) for e in browser.found(f".ag-row {cell}") if e.text])
-    assert any(value == pytest.approx(sum(values) / 2) for value in shown)
+    mean = pytest.approx(sum(values) / 2)
+    browser.until(lambda: mean in [number(e.text) for e in browser.found(f".ag-row {cell}")])
+
+
+def number(text: str) -> float | None:
+    """What a cell begins with: of a group it says how it was made, too."""
+    found = NUMBER.match(text)
+    return float(found.group()) if found else None
 
 
 def test_runs_that_are_compared_have_their_metrics_in_line(runs, browser, results):
@@ -114,22 +121,18 @@ def test_runs_that_are_compared_have_their_metrics_in_line(runs, browser, result
 
 
 def metric_rows(browser, count: int) -> dict[str, list[float]]:
-    """The rows of the table of metrics, by the position of their cells, as far as it is scrolled."""
-    cells = browser.run(
-        "return [...document.querySelectorAll('div,span,a,td')].filter(e => !e.children.length && e.textContent.trim())"
-        ".map(e => [e.textContent.trim(), e.getBoundingClientRect().top, e.getBoundingClientRect().left])"
-    )
+    """Rows of the table of metrics, whose cells share nothing but their height on the page; empty until it is whole."""
+    labels, cells = browser.run("""
+        const place = e => [e.textContent.trim(), e.getBoundingClientRect().top, e.getBoundingClientRect().left];
+        const leaves = [...document.querySelectorAll('body *')].filter(e => !e.children.length);
+        return [[...document.querySelectorAll("a[href*='/metric?']")].map(place), leaves.map(place)];
+    """)
     rows = {}
-    for name, top, left in cells:
-        if name in ("accuracy", "backward_ratio"):
-            line = [(x, text) for text, y, x in cells if abs(y - top) < 8 and x > left and _is_number(text)]
-            if len(line) == count:
-                rows[name] = [float(text) for _, text in sorted(line)]
+    for name, top, _ in labels:
+        line = sorted((left, float(text)) for text, y, left in cells if abs(y - top) < 10 and NUMBER.fullmatch(text))
+        if name in ("accuracy", "backward_ratio") and len(line) == count:
+            rows[name] = [value for _, value in line]
     return rows if len(rows) == 2 else {}
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[\d.]+", text) is not None
 
 
 def test_the_studys_own_page_has_its_command_and_its_report_with_the_plots(browser, page, runs_dir):
