@@ -107,6 +107,6 @@ def test_runs_are_told_what_sets_them_apart_besides_policy_and_seed(tmp_path):
     apart = job("a", "policy=static", "policy.ratio=0.1", "optimizer.lr=0.1", "seed=1", "model.hidden='[64,32]'")
     plan = Plan((apart, job("b", "policy=dense", "seed=0")), ledger, ("sweep.id=study",))
     given = []
-    plan._round(SimpleNamespace(launch=lambda lines, initial_job_idx: given.extend(lines)), plan.jobs, 0)
+    plan._round(SimpleNamespace(launch=lambda lines, initial_job_idx: given.extend(lines) or []), plan.jobs, 0)
     assert "sweep.apart='optimizer.lr=0.1 model.hidden=[64,32]'" in given[0]
     assert not any(line.startswith("sweep.apart") for line in given[1])
