@@ -110,13 +110,13 @@ def _new() -> str:
 
 def _claims(scores: Sequence[Score]) -> str:
     sheets = list(reproduction_sheets.claim_sheets(scores, brief=False))
-    return "\n".join(_lines(sheet_markdown(sheet)) for sheet in sheets)
+    return "".join(_lines(sheet_markdown(sheet)) for sheet in sheets)
 
 
 def _ideas(ideas: Sequence[IdeaTable], evidence: Mapping[str, Evidence]) -> str:
     if not ideas:
         return "No study here has runs of a policy of ours yet.\n"
-    return "\n".join(_lines(sheet_markdown(sheet)) for sheet in reproduction_sheets.idea_sheets(ideas, evidence))
+    return "".join(_lines(sheet_markdown(sheet)) for sheet in reproduction_sheets.idea_sheets(ideas, evidence))
 
 
 def _study(each: Evidence) -> Iterator[str]:

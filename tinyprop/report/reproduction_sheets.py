@@ -108,7 +108,10 @@ def idea_sheets(tables: Sequence[IdeaTable], evidence: Mapping[str, Evidence]) -
         title = f"against the strongest adaptive at equal backward work: {each.study}"
         table = PairedTable("strongest", title, each.rows)
         numbers = {summary.group.label: place for place, summary in enumerate(comparison.groups, start=1)}
-        yield comparison_sheets.paired_sheet(comparison, table, numbers, brief=False)
+        dearer = ", ".join(row.label for row in each.rows if row.costs_more)
+        notes = [f"The strongest adaptive costs more than {dearer}: with that output layer none is as cheap."]
+        sheet = comparison_sheets.paired_sheet(comparison, table, numbers, brief=False)
+        yield replace(sheet, notes=notes if dearer else [])
 
 
 def figure_text(figure: Figure) -> str:
