@@ -145,3 +145,17 @@ def test_blocks_of_a_patch_are_put_together_of_stretches_of_the_image():
     half = {"conv1": Activity(zero_inputs=0.5, zero_blocks=0.5)}
     known = loads_of(step(image, skip_zeros=True, activity=half))["conv1"]
     assert known.blocks == pytest.approx(2 * (1 - 0.5**2))  # of two blocks, each of two rows of four taps
+
+
+def test_what_is_zero_behind_a_tanh_was_zero_before_and_takes_software_less():
+    tanh = Mlp(hidden=(64,), activation="tanh").specification((32,), 10, "softmax_cross_entropy")
+    relu = Mlp(hidden=(64,)).specification((32,), 10, "softmax_cross_entropy")
+    zeros = {"fc2": Activity(zero_inputs=0.5)}
+    for network, cheaper in ((tanh, True), (relu, False)):
+        without, with_zeros = (
+            predict(step(network, policy=Dense(), activity=known), part("cortex-m0plus")).by_layer()
+            for known in ({"fc2": Activity(zero_inputs=0.0)}, zeros)
+        )
+        name = "tanh1" if cheaper else "relu1"
+        one, other = (each[name]["forward"].instructions for each in (without, with_zeros))
+        assert (other < one) == cheaper

@@ -65,6 +65,17 @@ def zeros_behind(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: i
     return None if known is None else known.zero_inputs
 
 
+def zeros_kept(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int) -> float:
+    """Share of zeros in an activation's or a pool's input that those measured behind it tell of: what is zero behind a
+    tanh or an average was zero in front of it."""
+    for after in layers[index:]:
+        if after.trainable:
+            return zeros_behind(step, layers, index) or 0.0
+        if after.kind not in ("tanh", "average_pool", "flatten"):
+            break
+    return 0.0
+
+
 def reached_positions(layers: tuple[LayerGeometry, ...], index: int, returned: float) -> float:
     """Share of a layer's positions that a gradient comes back to.
 

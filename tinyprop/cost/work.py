@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinyprop.cost.assumptions import zero_gradients, zero_inputs, zeros_behind
+from tinyprop.cost.assumptions import zero_gradients, zero_inputs, zeros_behind, zeros_kept
 from tinyprop.cost.layers import LayerGeometry, layers_of
 from tinyprop.cost.load import LANES, Load, loads_of
 from tinyprop.cost.memory import waits
@@ -44,7 +44,7 @@ def parts_of(step: TrainingStep) -> Iterator[Part]:
             large = loads[layer.name].large_outputs
             yield Part(layer.name, "forward", f"forward.{layer.kind}", forward(step, loads[layer.name]))
         else:
-            found = _elementwise(step, layer, zero_inputs(layers, index))
+            found = _elementwise(step, layer, max(zero_inputs(layers, index), zeros_kept(step, layers, index)))
             if layer.kind in ("relu", "sigmoid", "tanh"):
                 found["large"] = found["outputs"] * large * (layer.kind == "tanh")
                 found["copied"] = 0.0 if layer.in_place else found["outputs"]
