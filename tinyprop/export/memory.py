@@ -13,7 +13,7 @@ from tinyprop.export.memory_map import MemoryMap
 from tinyprop.export.network import ExportedNetwork
 
 _WORD = 4
-_LEAST_STACK = 2048
+_LEAST_STACK = 3072
 _DEMONSTRATION = 6 * _WORD
 
 Use = tuple[str, int]
