@@ -41,8 +41,8 @@ def policy_label(policy: Keys, usual: Keys) -> str:
     Args:
         usual: values that go without saying, by key.
     """
-    telling = [key for key, value in policy.items() if key in _TELLING or value != usual.get(key)]
-    return _label(policy, telling, with_output=True)
+    unusual = [key for key, value in policy.items() if value != usual.get(key) and key not in _TELLING]
+    return _label(policy, [*(key for key in _TELLING if key in policy), *unusual], with_output=True)
 
 
 def output_layer(policy: Keys) -> str | None:
