@@ -141,7 +141,7 @@ def test_a_pruned_run_is_marked_so_and_is_not_taken_for_a_result(tinyprop, empty
     name = pruned[0]["runs"][0]["name"]
     left = json.loads(Path("runs", name, "result.json").read_text())
     assert (left["status"], "falls behind" in left["error"]) == ("pruned", True)
-    (row,) = [row for row in mlflow_rows(empty_database) if row["name"] == name]
+    (row,) = [row for row in mlflow_rows(empty_database) if row["tags"].get("tinyprop.run_dir", "").endswith(name)]
     assert (row["status"], "falls behind" in row["tags"]["tinyprop.pruned"]) == ("KILLED", True)
     rows = Path("runs", name, "metrics.csv").read_text().splitlines()
     assert 2 <= len(rows) < 5, "some epochs, not all"
@@ -149,7 +149,7 @@ def test_a_pruned_run_is_marked_so_and_is_not_taken_for_a_result(tinyprop, empty
     status, out, _ = tinyprop(*shlex.split(pruned[0]["command"])[1:], "--json")
     whole = json.loads(out)
     assert (status, whole["status"], whole["epochs"], "reused" in whole) == (0, "finished", 4, False)
-    (row,) = [row for row in mlflow_rows(empty_database) if row["name"] == name]
+    (row,) = [row for row in mlflow_rows(empty_database) if row["tags"].get("tinyprop.run_dir", "").endswith(name)]
     assert (row["status"], row["tags"]["tinyprop.pruned"]) == ("FINISHED", "gone on with")
 
 

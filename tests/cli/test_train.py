@@ -57,7 +57,8 @@ def test_a_first_run_in_an_empty_directory(tinyprop, tmp_path, monkeypatch):
     assert config.hash == result["config_hash"]
 
     (row,) = mlflow_rows(tmp_path / "runs" / "mlflow.db")
-    assert (row["id"], row["name"], row["status"]) == (result["run_id"], result["name"], "FINISHED")
+    shown = "digits · mlp · static 0.1, output dense · seed 0"
+    assert (row["id"], row["name"], row["status"]) == (result["run_id"], shown, "FINISHED")
     assert row["metrics"]["test_accuracy"] == pytest.approx(result["metrics"]["test_accuracy"])
     assert {"train_loss", "validation_accuracy", "ratio.fc1", "accuracy", "step_ratio"} <= row["metrics"].keys()
     assert (

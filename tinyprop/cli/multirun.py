@@ -157,13 +157,23 @@ def _train(
     """Whether the user interrupted it, and what broke."""
     with jobs.reporting_to(progress), planned(plan), _watched(plan, request.jobs, progress, chosen):
         try:
-            with redirect_stdout(sys.stderr):  # standard output is for the account; Ray prints what befalls its nodes
+            with redirect_stdout(sys.stderr), _without_ray_afterwards():  # standard output is for the account
                 hand_over(hydra_arguments, jobs.hydra_job)
         except KeyboardInterrupt:
             return True, None
         except SystemExit as ended:  # Hydra's way of saying that something of its own broke
             return False, f"the launcher ended with status {ended.code}; its message is above"
     return False, None
+
+
+@contextmanager
+def _without_ray_afterwards() -> Iterator[None]:
+    """Ray, where it was the launcher, prints what befalls its nodes for as long as this process is connected to it."""
+    try:
+        yield
+    finally:
+        if "ray" in sys.modules:
+            sys.modules["ray"].shutdown()
 
 
 def _conclude(ledger: Ledger, plan: Plan, *, interrupted: bool) -> None:
