@@ -1,6 +1,6 @@
 """Sixteen configurations of 784-32-16-10 as a study, against as many dense trainings with PyTorch, one after another.
 
-    python benchmarks/study_throughput.py [--root data] [--source auto] [--samples 60000] [--epochs 5]
+    python benchmarks/study_throughput.py [--root data] [--source auto] [--samples 60000] [--epochs 10]
 
 Both sides train on the same MNIST samples in batches of 20 and record every run in MLflow and in its directory; both
 are whole commands, from start to end. Counted: seconds of wall time, and samples trained a second.
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--root", default="data", help="where mnist/ is, or is downloaded to")
     parser.add_argument("--source", default="auto", help="synthetic needs neither files nor network")
     parser.add_argument("--samples", type=int, default=60000)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     common = [
         *("dataset=mnist", f"dataset.root={os.path.abspath(arguments.root)}", f"dataset.source={arguments.source}"),
