@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from tinyprop.errors import RequestError
+from tinyprop.replacement import put_in_place
 
 MANIFEST = ".tinyprop-export.json"
 _FORMAT = 1
@@ -36,7 +36,7 @@ def write(directory: Path, files: Mapping[str, bytes], *, force: bool) -> None:
             _write(new / MANIFEST, _manifest(files))
             if before is not None:
                 _keep_others(directory, new, before)
-            _swap(directory, new, old)
+            put_in_place(directory, new, old)
     except OSError as error:
         raise RequestError(f"--out {directory}: cannot be written ({error.strerror}); choose another") from error
 
@@ -91,18 +91,6 @@ def _keep_others(directory: Path, new: Path, before: Mapping[str, str]) -> None:
         return {name for name in names if (inside / name).as_posix() in own}
 
     shutil.copytree(directory, new, symlinks=True, ignore=exported, dirs_exist_ok=True)
-
-
-def _swap(directory: Path, new: Path, old: Path) -> None:
-    if not directory.exists():
-        os.rename(new, directory)
-        return
-    os.rename(directory, old)
-    try:
-        os.rename(new, directory)
-    except BaseException:
-        os.rename(old, directory)
-        raise
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from tinyprop.compare.answer import Comparison
 from tinyprop.errors import RequestError
 from tinyprop.progress import SILENT, Progress
+from tinyprop.replacement import put_in_place
 from tinyprop.report import comparison_data, comparison_page, comparison_plots, comparison_text, plots
 
 REPORT = "report.html"
@@ -41,7 +41,7 @@ def write(comparison: Comparison, directory: Path, progress: Progress = SILENT) 
             new, old = Path(workplace, "new"), Path(workplace, "old")
             new.mkdir()
             _fill(comparison, new, progress)
-            _swap(directory, new, old)
+            put_in_place(directory, new, old)
     except OSError as error:
         raise RequestError(f"--out {directory}: cannot be written ({error.strerror}); choose another") from error
     return sorted(directory.iterdir(), key=lambda path: (path.name != REPORT, path.name))
@@ -98,15 +98,3 @@ def _is_comparison(mark: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and str(content.get("format", "")).startswith("tinyprop-comparison")
-
-
-def _swap(directory: Path, new: Path, old: Path) -> None:
-    if not directory.exists():
-        os.rename(new, directory)
-        return
-    os.rename(directory, old)
-    try:
-        os.rename(new, directory)
-    except BaseException:
-        os.rename(old, directory)
-        raise
