@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+
+from hydra_plugins.tinyprop_plugins._sweeper import LaunchingSweeper
 
 
-class SearchSweeper(Sweeper):
-    """Has the search that ``tinyprop train -m`` has opened use whatever launcher was chosen.
+class SearchSweeper(LaunchingSweeper):
+    """Carries out the search that the command line has opened."""
 
-    Args:
-        retry_failed, losses: see `tinyprop.sweeps.rounds.Plan.complete`.
-        settings: the search's own, which the command line's composition has read and checked already.
-    """
-
-    def __init__(self, retry_failed: bool, losses: int, **settings: Any):
-        self._retry_failed = retry_failed
-        self._losses = losses
-        self._launcher: Launcher | None = None
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-
-    def sweep(self, arguments: list[str]) -> Any:
+    def carry_out(self, launcher: Launcher, *, losses: int, retry_failed: bool) -> None:
         from tinyprop.search.session import current
 
-        assert self._launcher is not None, "Hydra calls setup first"
-        current().run(self._launcher, losses=self._losses, retry_failed=self._retry_failed)
+        current().run(launcher, losses=losses, retry_failed=retry_failed)
