@@ -36,16 +36,23 @@ def main() -> int:
             *("tracking.log_model=false", "tracking.plots=false", f"hydra.launcher.n_jobs={arguments.processes}"),
             *("backend=native", f"seed={','.join(map(str, range(arguments.runs)))}", "hydra.sweeper.losses=50"),
         ]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        killed = 0
-        while process.poll() is None:
-            time.sleep(arguments.every)
-            killed += kill_one(runs_dir)
-        out, err = process.communicate()
-        ended = Counter(run["status"] for run in json.loads(out)["runs"])
+        out, err = (
+            Path(place, "out"),
+            Path(place, "err"),
+        )  # pipes that nobody reads meanwhile fill up, and stop the sweep
+        killed, began = 0, time.perf_counter()
+        with out.open("w") as out_file, err.open("w") as err_file:
+            process = subprocess.Popen(command, stdout=out_file, stderr=err_file)
+            while process.poll() is None:
+                time.sleep(arguments.every)
+                killed += kill_one(runs_dir)
+        seconds = time.perf_counter() - began
+        ended = Counter(run["status"] for run in json.loads(out.read_text())["runs"])
         statuses, parent = known_to_mlflow(runs_dir / "mlflow.db")
-    locked = sum("database is locked" in line for line in err.splitlines())
-    print(f"{killed} processes killed; exit status {process.returncode}; {locked} lines of a locked database")
+        locked = sum("database is locked" in line for line in err.read_text().splitlines())
+    print(
+        f"{seconds:.0f} s; {killed} processes killed; exit status {process.returncode}; {locked} lines of a locked database"
+    )
     print(f"runs: {dict(ended)}")
     print(f"in MLflow: parent {parent}, children {dict(statuses)}")
     whole = ended == {"done": arguments.runs} and statuses["FINISHED"] == arguments.runs and parent == "FINISHED"
