@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import pydoc
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_a_finished_run_leaves_its_whole_record(configured, plots):
     directory = Path(outcome["run_dir"])
     assert {path.name for path in directory.iterdir()} == {
         *("config.yaml", "metrics.csv", "result.json", "checkpoint.pt", "environment.json", "command.txt"),
-        *("curves.png", "ratio_per_layer.png", ".lock"),
+        *("curves.png", "ratio_per_layer.png", ".lock", ".attempt"),
         *("cost_by_layer.png", "cost_by_ratio.png"),
     }
     assert json.loads((directory / "result.json").read_text()) == outcome
@@ -341,3 +342,30 @@ def test_every_attempt_has_its_own_true_status_in_mlflow(configured, mlflow_runs
     found = {info.run_id: info.status for info in mlflow_runs(config)}
     assert sorted(found.values()) == ["FAILED", "FINISHED", "FINISHED"]
     assert found[finished["run_id"]] == "FINISHED"
+
+
+class Killed(BaseException):
+    """Nothing catches it, and nothing is written down any more: as if the process were gone."""
+
+
+def dying_after(original):
+    def call(*arguments, **settings):
+        original(*arguments, **settings)
+        raise Killed
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "moment", ["tinyprop.tracking.store.Store.start_run", "tinyprop.training.run.begun"], ids=["no id", "no result"]
+)
+def test_a_record_that_got_no_further_is_ended_by_the_next_attempt(configured, mlflow_runs, monkeypatch, moment):
+    config = configured("policy=dense", "seed=9")
+    config = config.model_copy(update={"tracking": TrackingSettings(log_model=False)})
+    with monkeypatch.context() as patched:
+        patched.setattr(moment, dying_after(pydoc.locate(moment)))
+        with pytest.raises(Killed):
+            run(config)
+    assert [info.status for info in mlflow_runs(config)] == ["RUNNING"]
+    run(config)
+    assert sorted(info.status for info in mlflow_runs(config)) == ["FINISHED", "KILLED"]

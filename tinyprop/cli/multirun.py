@@ -64,10 +64,10 @@ def run_multirun(
         interrupted, trouble = False, None
         if left or not request.jobs:
             interrupted, trouble = _train(plan, request, [*hydra_arguments, *marks], progress, chosen)
-        _conclude(ledger, plan, interrupted=interrupted)
+        failed = _conclude(ledger, plan, interrupted=interrupted)
         if parent.run_id is not None:
             try:
-                store.end_children(parent.run_id, "KILLED" if interrupted else "FAILED")
+                store.end_abandoned({"mlflow.parentRunId": parent.run_id}, failed)
             except TinypropError as error:
                 trouble = str(error)
         outcomes = _outcomes(request, ledger, finished, interrupted=interrupted, trouble=trouble or plan.trouble)
@@ -176,16 +176,24 @@ def _without_ray_afterwards() -> Iterator[None]:
             sys.modules["ray"].shutdown()
 
 
-def _conclude(ledger: Ledger, plan: Plan, *, interrupted: bool) -> None:
-    """Complete the words of runs whose processes were killed: launchers do that when they are interrupted."""
+def _conclude(ledger: Ledger, plan: Plan, *, interrupted: bool) -> set[str]:
+    """Complete the words of runs whose processes were killed: launchers do that when they are interrupted.
+
+    Returns:
+        Ids in MLflow of those that have failed by it.
+    """
+    failed = set()
     for name, word in ledger.words().items():
         if word.status == "running":
             times = plan.losses[name]
             lost = "its process ended without a word" + (f", {times} times" if times > 1 else "")
             reason = "interrupted" if interrupted else lost
             ended = replace(word, status="killed" if interrupted else "failed", reason=reason)
-            conclude_lost(Path(word.run_dir), ended.status, reason)
+            lost_run = conclude_lost(Path(word.run_dir), ended.status, reason)
+            if lost_run is not None and lost_run["status"] == "failed" and lost_run["run_id"] is not None:
+                failed.add(lost_run["run_id"])
             ledger.leave(ended)
+    return failed
 
 
 def _outcomes(

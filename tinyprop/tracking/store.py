@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyprop.errors import TinypropError
 from tinyprop.progress import SILENT, Progress
 from tinyprop.tracking.database import first_line, impatient, prepare
-from tinyprop.tracking.run import DatasetInput, ParentRun, Status, TrackedRun
+from tinyprop.tracking.run import DatasetInput, ParentRun, TrackedRun
 from tinyprop.tracking.settings import StoreLocation, TrackingSettings, locate
 from tinyprop.tracking.values import as_params, as_tag
 from tinyprop.tracking.views import experiment_tags, is_described
@@ -134,18 +134,24 @@ class Store:
             raise TinypropError(f"MLflow: run {run_id} cannot be resumed ({first_line(error)})") from error
         return kind(self._client, run_id, info.experiment_id, resumed=True)
 
-    def end_children(self, parent_run_id: str, status: Status) -> None:
-        """End with ``status`` the runs of a multirun that are RUNNING still although their processes are gone."""
+    def end_abandoned(self, tags: Mapping[str, str], failed: Collection[str] = ()) -> None:
+        """End as KILLED the runs with these tags that are RUNNING still although their processes are gone.
+
+        Args:
+            failed: ids of those that nothing will take up again: they end as FAILED.
+        """
         if self._client is None:
             return
         from mlflow.exceptions import MlflowException
 
-        left = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent_run_id}'"
+        tagged = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
         try:
-            for run in self._client.search_runs([self._experiment_id], left):
-                self._client.set_terminated(run.info.run_id, status)
+            for run in self._client.search_runs(
+                [self._experiment_id], " and ".join(["attributes.status = 'RUNNING'", *tagged])
+            ):
+                self._client.set_terminated(run.info.run_id, "FAILED" if run.info.run_id in failed else "KILLED")
         except MlflowException as error:
-            raise TinypropError(f"MLflow: runs cannot be ended as {status} ({first_line(error)})") from error
+            raise TinypropError(f"MLflow: abandoned runs cannot be ended ({first_line(error)})") from error
 
     def _start(self, kind: type[_Run], name: str, tags: Mapping[str, str]) -> _Run:
         if self._client is None:

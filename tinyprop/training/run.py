@@ -139,13 +139,12 @@ class _Run:
         store = open_store(config.tracking, Path(config.runs_dir), self._progress)
         outcome = result.header(config, self._dir)
         state = self._checkpoint()
-        abandoned = earlier is not None and earlier["status"] == "running"  # the lock is ours: its process is gone
         tracked = resumed(config, self._dir, store) if state is not None else None
         if tracked is not None and earlier is not None and earlier["status"] == "pruned":
             tracked.set_tags({"tinyprop.pruned": "gone on with"})
         if tracked is None:
             record.begin(self._dir, self._config_yaml, self._command, self._environment)
-            tracked = begun(config, self._dir, store, self._environment, abandoned=abandoned)
+            tracked = begun(config, self._dir, store, self._environment)
         try:
             outcome["run_id"] = tracked.run_id
             result.write(self._dir, outcome)

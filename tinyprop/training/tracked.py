@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tinyprop.config.schema import RunConfig
 from tinyprop.datasets.contract import Dataset
@@ -19,24 +19,24 @@ from tinyprop.tracking.values import as_text
 
 _RUN_ID = "mlflow_run_id"
 """The file of a run directory that holds the run's id in MLflow."""
+_ATTEMPT = ".attempt"
+"""The file that holds a word of its own for each record begun, by which MLflow finds one that got no further."""
 
 
-def begun(
-    config: RunConfig, run_dir: Path, store: Store, environment: Mapping[str, Any], *, abandoned: bool
-) -> TrackedRun:
-    """A new record. That of an earlier process which ended without a word (``abandoned``) is ended as KILLED."""
-    known = run_dir / _RUN_ID
-    if abandoned and known.exists():
-        with suppress(UnknownRunError):  # deleted from MLflow, or in another store: nothing there to end
-            store.resume_run(known.read_text().strip()).finish("KILLED")
+def begun(config: RunConfig, run_dir: Path, store: Store, environment: Mapping[str, Any]) -> TrackedRun:
+    """A new record. One of an earlier process that is RUNNING still, since that was killed, is ended as KILLED."""
+    known, attempt = run_dir / _ATTEMPT, uuid4().hex
+    if known.exists():
+        store.end_abandoned({"tinyprop.attempt": known.read_text()})
+    known.write_text(attempt)  # before there is a record: a process may be killed between any two lines
     tracked = store.start_run(
         shown_name(config),
         config.plain(),
-        _tags(config, run_dir, environment),
+        _tags(config, run_dir, environment) | {"tinyprop.attempt": attempt},
         parent_run_id=config.sweep.parent_run_id,
     )
     if tracked.run_id is not None:
-        known.write_text(tracked.run_id)
+        (run_dir / _RUN_ID).write_text(tracked.run_id)
     return tracked
 
 
