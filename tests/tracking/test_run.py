@@ -187,6 +187,19 @@ def test_a_store_that_fails_at_the_end_is_an_error_and_the_status_is_still_set(b
     assert broken._client.get_run(run.run_id).info.status == "FAILED"  # what is not whole is not finished
 
 
+@pytest.mark.parametrize(("reason", "status"), [(KeyboardInterrupt(), "KILLED"), (TinypropError("full"), "FAILED")])
+def test_a_run_that_ends_while_it_is_being_described_says_why(store, client, monkeypatch, reason, status):
+    def ending(*arguments):
+        raise reason
+
+    monkeypatch.setattr("tinyprop.tracking.run.TrackedRun.log_params", ending)
+    name = f"described {status}"
+    with pytest.raises(type(reason)):
+        store.start_run(name)
+    (found,) = client.search_runs([store._experiment_id], f"attributes.run_name = '{name}'")
+    assert found.info.status == status
+
+
 def test_no_active_run_leaks_into_mlflows_fluent_interface(store):
     import mlflow
 

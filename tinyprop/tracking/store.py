@@ -85,8 +85,8 @@ class Store:
         if run.run_id is not None:
             try:
                 self._describe(run, params or {}, dataset)
-            except BaseException:
-                run.finish("FAILED")
+            except BaseException as error:
+                run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
                 raise
         return run
 
