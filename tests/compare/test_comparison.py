@@ -1,6 +1,7 @@
 """Whole comparisons of runs whose answer is known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +125,18 @@ def test_a_baseline_that_is_missing_is_asked_for(tmp_path):
     assert "policy=static policy.sparsify_output=true adds it" in rows(comparison, "strongest")[1].note
     only = compare(runs_of(tmp_path / "b", adaptive(), OURS, 0.2))
     assert "No static runs here: no static baseline." in rows(only, "strongest")[1].note
+
+
+@pytest.mark.parametrize(("units", "credited"), [(1, True), (2, False)])
+def test_an_output_layer_of_one_unit_is_sparse_and_dense_at_once(tmp_path, units, credited):
+    """Nothing can be left out of it, so that there is no second static baseline to wait for."""
+    runs = [*runs_of(tmp_path, static(0.1), LOW, 0.1), *runs_of(tmp_path, adaptive(), OURS, 0.2)]
+    layers = [{"name": "fc1", "n": 32}, {"name": "fc2", "n": units}]
+    runs = [replace(run, result={**run.result, "layers": layers}) for run in runs]
+    found, table = rows(compare(runs), "strongest")
+    (ours,) = found.values()
+    assert ours.credited is credited
+    assert (table.note is None) is credited
 
 
 def test_equal_cost_can_be_that_of_other_things(study):

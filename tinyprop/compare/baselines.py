@@ -109,7 +109,7 @@ def _at_most(points: Sequence[Baseline], spent: float) -> list[Baseline]:
 
 
 def _is_fixed(group: Group, output: str) -> bool:
-    return group.name in FIXED and group.output == output
+    return group.name in FIXED and (group.output == output or group.single_output)
 
 
 def _mean(values: Mapping[int, float]) -> float | None:

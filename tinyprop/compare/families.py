@@ -42,6 +42,14 @@ class Group:
         """Whether its output layer is ``sparse`` or ``dense``; None of dense backpropagation."""
         return output_layer(self.policy)
 
+    @property
+    def single_output(self) -> bool:
+        """Whether the output layer is known to have one entry, of which nothing can be left out: sparse and dense are
+        the same.
+        """
+        layers = [run.result.get("layers") for run in self.runs.values()]
+        return bool(layers) and all(known and known[-1]["n"] == 1 for known in layers)
+
     def values(self, quantity: Quantity) -> dict[int, float]:
         """The quantity by seed, of the runs that have it."""
         found = {seed: quantity.of(run) for seed, run in sorted(self.runs.items())}
