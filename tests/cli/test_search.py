@@ -65,6 +65,18 @@ def test_the_front_is_what_no_trial_beats_in_both(search):
         assert trial["best"] is not beaten
 
 
+def test_force_searches_anew_and_comes_to_the_same(search):
+    trials = ("hydra.sweeper.n_trials=2", "trainer.epochs=1")
+    _, first = search(*trials)
+    status, again = search(*trials, "--force")
+    assert status == 0
+    assert [run["status"] for run in again["runs"]] == ["done", "done"], "trained, not found again"
+    assert settings_of(again) == settings_of(first)
+    assert [trial["scores"] for trial in again["search"]["trials"]] == [
+        trial["scores"] for trial in first["search"]["trials"]
+    ]
+
+
 def test_scores_are_what_the_runs_left(search, workplace):
     objectives = "hydra.sweeper.objectives=[validation_accuracy,macs.backward_ratio,cost.stm32f407.cycles.step]"
     _, found = search("hydra.sweeper.n_trials=2", objectives, "seed=0,1")

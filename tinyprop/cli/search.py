@@ -26,7 +26,7 @@ def run_search(
     """
     plan, runs_dir = request.search, Path(request.base.runs_dir)
     assert plan is not None
-    with opened(plan, runs_dir, composer.job) as search:
+    with opened(plan, runs_dir, composer.job, anew=request.base.trainer.force) as search:
         ended = run_multirun(request, hydra_arguments, composer, progress, chosen=search.runs_left)
         return ended, _account(search, runs_dir)
 

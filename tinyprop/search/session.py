@@ -27,8 +27,11 @@ _open: list[Search] = []
 
 
 @contextmanager
-def opened(plan: SearchPlan, runs_dir: Path, job_of: JobOf) -> Iterator[Search]:
+def opened(plan: SearchPlan, runs_dir: Path, job_of: JobOf, *, anew: bool = False) -> Iterator[Search]:
     """Open a search for this process alone; the sweeper finds it by `current` while the block runs.
+
+    Args:
+        anew: forget the trials of earlier commands.
 
     Raises:
         RequestError: another process runs it, or its study belongs to another search.
@@ -44,7 +47,7 @@ def opened(plan: SearchPlan, runs_dir: Path, job_of: JobOf) -> Iterator[Search]:
         ) from None
     try:
         url = locate(plan.settings.storage, runs_dir)
-        _open.append(Search(Study(plan, open_storage(url)), url, job_of))
+        _open.append(Search(Study(plan, open_storage(url), anew=anew), url, job_of))
         yield current()
     finally:
         _open.clear()

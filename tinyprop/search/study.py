@@ -12,6 +12,7 @@ from tinyprop.search.plan import SearchPlan
 from tinyprop.search.space import Value
 
 if TYPE_CHECKING:
+    import optuna
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
@@ -57,28 +58,44 @@ class Study:
     A trial is left RUNNING until all of its runs have ended. One that is found so was cut short, since a search is run
     by one process at a time; it is taken up under its own number. A failed one is tried again under a new number.
 
+    Args:
+        anew: forget the trials that an earlier search of this plan has left.
+
     Raises:
         RequestError: the study of this name belongs to another search.
     """
 
-    def __init__(self, plan: SearchPlan, storage: BaseStorage):
+    def __init__(self, plan: SearchPlan, storage: BaseStorage, *, anew: bool = False):
         import optuna
 
         self.plan = plan
         self._storage = storage
-        self._study = optuna.create_study(
-            study_name=plan.study_name,
-            storage=storage,
-            directions=["maximize" if objective.maximised else "minimize" for objective in plan.objectives],
+        self._study = self._created()
+        self._claim()
+        if anew:
+            optuna.delete_study(study_name=plan.study_name, storage=storage)
+            self._study = self._created()
+            self._claim()
+
+    def _created(self) -> optuna.Study:
+        import optuna
+
+        return optuna.create_study(
+            study_name=self.plan.study_name,
+            storage=self._storage,
+            directions=["maximize" if objective.maximised else "minimize" for objective in self.plan.objectives],
             load_if_exists=True,
         )
-        known = self._study.user_attrs.get(IDENTITY)
+
+    def _claim(self) -> None:
+        """Mark a new study as this plan's, and refuse one that is another's."""
+        ours, known = self.plan.identity(), self._study.user_attrs.get(IDENTITY)
         if known is None and not self._study.get_trials(deepcopy=False):
-            self._study.set_user_attr(IDENTITY, plan.identity())
-        elif known != plan.identity():
-            differs = [key for key, value in plan.identity().items() if (known or {}).get(key) != value]
+            self._study.set_user_attr(IDENTITY, ours)
+        elif known != ours:
+            differs = [key for key, value in ours.items() if (known or {}).get(key) != value]
             raise RequestError(
-                f"hydra.sweeper.study={plan.study_name}: the storage has another search of this name (another "
+                f"hydra.sweeper.study={self.plan.study_name}: the storage has another search of this name (another "
                 f"{', '.join(differs)}); choose another name, or null to have it named by what is searched"
             )
 
