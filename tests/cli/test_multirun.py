@@ -137,10 +137,11 @@ def test_ctrl_c_ends_a_sweep_with_an_account_of_it(tinyprop, empty_database, mon
 
 
 def test_a_sweep_without_any_result_still_has_a_table(tinyprop, workplace):
-    status, out, _ = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
+    status, out, err = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
     assert status == 1
     assert "accuracy" in out
     assert "2 runs: 2 failed" in out
+    assert err.count("failed: seed=0 (training diverged") == 1, "told while the others are still to come"
 
 
 def test_a_multirun_of_one_is_a_table_of_one(tinyprop, workplace):

@@ -7,6 +7,7 @@ and trains what is missing; so does a command for more seeds or arms with the ru
 from __future__ import annotations
 
 import hashlib
+import logging
 import shlex
 import sys
 import threading
@@ -33,6 +34,8 @@ from tinyprop.tracking import ParentRun, Store, UnknownRunError, open_store
 from tinyprop.training.result import Result
 from tinyprop.training.reuse import earlier_result, is_finished, reused
 from tinyprop.training.run import conclude_lost
+
+_logger = logging.getLogger(__name__)
 
 _POLL = 0.3
 """Seconds between two looks at which runs have ended."""
@@ -213,17 +216,24 @@ def _outcomes(
 def _watched(plan: Plan, all_jobs: Sequence[Job], progress: Progress, chosen: int | None) -> Iterator[None]:
     """Show where the runs stand, in whatever process they are, until the block ends."""
     over = threading.Event()
-    view = SweepView({job.config.run_name: " ".join(job.overrides) for job in all_jobs})
+    titles = {job.config.run_name: " ".join(job.overrides) for job in all_jobs}
+    view = SweepView(titles)
 
     def watch() -> None:
         names, seen, last = {job.config.run_name for job in plan.jobs}, 0, False
         before = plan.ledger.words()  # of a search: earlier commands' runs
         total = len(names) if chosen is None else chosen
+        told = {name for name, word in before.items() if word.status == "failed"}
         with progress.showing(view), progress.task("Runs", total or None, "runs") as advance:
             while not last:
                 last = over.wait(_POLL)
                 words = plan.ledger.words()
                 view.update(words)
+                for name, word in words.items():
+                    if word.status == "failed" and name not in told:
+                        told.add(name)
+                        reason = (word.reason or "").partition("\n")[0]
+                        _logger.warning("failed: %s (%s)", titles.get(name) or name, reason)
                 ended = sum(
                     word.status != "running"
                     for name, word in words.items()
