@@ -137,7 +137,8 @@ def test_ctrl_c_ends_a_sweep_with_an_account_of_it(tinyprop, empty_database, mon
 
 
 def test_a_sweep_without_any_result_still_has_a_table(tinyprop, workplace):
-    status, out, err = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
+    diverging = ("optimizer=sgd", "optimizer.lr=1e30", "seed=0,1")
+    status, out, err = tinyprop("train", "-m", *SMALL, HERE, UNTRACKED, *diverging)
     assert status == 1
     assert "accuracy" in out
     assert "2 runs: 2 failed" in out
