@@ -101,6 +101,8 @@ def test_a_dry_run_knows_where_each_run_stands(tinyprop, study):
     assert [run["state"] for run in told["runs"]] == ["interrupted", "finished", "finished", "new", "new", "new"]
     assert told["seconds"] > 0
     assert all(run["seconds"] is None or run["seconds"] > 0 for run in told["runs"])
+    _, out, _ = tinyprop("train", "-m", "--dry-run", "--json", "--force", *STUDY, "seed=0")
+    assert [run["state"] for run in json.loads(out)["runs"]] == ["failed", "repeat", "repeat"]
 
 
 def test_a_dry_run_without_the_data_says_that_the_time_is_not_known(tinyprop, workplace):
@@ -205,6 +207,7 @@ def test_ctrl_c_ends_every_process_and_leaves_a_true_account(tmp_path, empty_dat
     assert {word["status"] for word in words} <= {"done", "killed"}
     assert any(word["status"] == "killed" for word in words)
     assert "24 runs: " in out
+    assert "interrupted; the same command goes on with what is left" in err
     parent, *children = mlflow_rows(empty_database)
     assert parent["status"] == "KILLED"
     assert {child["status"] for child in children} <= {"FINISHED", "KILLED"}

@@ -223,10 +223,11 @@ def test_a_run_without_the_metric_is_told_of(study, tmp_path):
     [
         (Question(metric="test_acuracy"), "--metric test_acuracy: no run has it; did you mean test_accuracy?"),
         (Question(target="rp2040"), "--target rp2040: runs are modelled on STM32F407VG"),
-        (Question(against="policy=static,policy.ratio=0.7"), "no configuration is like that; there are dense, static"),
+        (Question(against="policy=static,policy.ratio=0.7"), "There are: dense; static 0.1, output dense;"),
         (Question(baseline="policy=sparse"), "--baseline policy=sparse: no configuration is like that"),
         (Question(against="static"), "'static' is no key=value"),
         (Question(against="optimizer.lr=0.1"), "optimizer.lr is no key of policies"),
+        (Question(to_reach=92.0), "--to-reach 92: accuracy lies from 0 to 1"),
         (Question(at_equal="joules"), "--at-equal joules: runs have no such cost"),
     ],
 )
@@ -331,3 +332,19 @@ def test_a_sweeps_run_that_ended_before_it_had_a_directory_is_listed(tmp_path):
     comparison = compare(read_study("one", tmp_path))
     assert comparison.run_count == 1
     assert [(run.what, run.status, run.reason) for run in comparison.excluded] == [("gone", "failed", "no such data")]
+
+
+def test_a_sweeps_run_whose_directory_is_gone_is_missing_and_one_that_lies_elsewhere_is_read_there(tmp_path):
+    copied = tmp_path / "copied"
+    sweep = copied / "sweeps" / "one"
+    sweep.mkdir(parents=True)
+    config = configured(DENSE, 0)
+    place = write(tmp_path, config, result_of(config, 0.9, 1.0))
+    for name in (place.name, "gone"):
+        word = {"name": name, "status": "reused", "run_dir": str(tmp_path / name), "reason": None}
+        (sweep / f"{name}.json").write_text(json.dumps(word))
+    comparison = compare(read_study("one", copied))
+    assert comparison.run_count == 1
+    assert any("Read where it was trained" in remark for remark in comparison.remarks)
+    (gone,) = comparison.excluded
+    assert (gone.status, gone.reason) == ("missing", "its directory is gone; its study trains it again")

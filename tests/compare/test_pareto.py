@@ -17,6 +17,12 @@ def test_equal_points_are_on_the_front_together():
     assert pareto_front([(0.5, 0.5), (0.5, 0.5), (0.5, 0.4)]) == [True, True, False]
 
 
+def test_means_that_differ_in_their_rounding_only_are_equal():
+    scores = [0.9, 0.95, 0.93, 0.92, 0.91]
+    mean, other = sum(scores) / 5, sum(reversed(scores)) / 5
+    assert pareto_front([(0.35, min(mean, other)), (0.38, max(mean, other) + 1e-15)]) == [True, False]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_the_front_is_what_no_choice_of_budget_would_leave_out(points):
     """Whoever scores best for some budget, and cheapest of those, is on the front; nobody else is."""

@@ -42,6 +42,7 @@ def problems(composer, *overrides, multirun=False) -> list[str]:
         ("plicy=static", "plicy=static: no such key; did you mean policy"),
         ("datset.subset.train=3", "no such key; did you mean dataset.subset.train"),
         ("trainer.epoch=3", "trainer.epoch=3: no such key; did you mean trainer.epochs"),
+        ("dataset.download=false", "dataset.download=false: no such key; dataset has "),
         ("batch_size=3", "batch_size=3: no such key; did you mean trainer.batch_size?"),
         ("lr=3", "did you mean optimizer.lr?"),
         ("policy.ratio=0.1", "no such key; it exists with policy=random or policy=scheduled or policy=static"),
@@ -102,6 +103,32 @@ def test_two_ways_to_begin_are_refused(composer):
 def test_a_key_that_some_options_of_a_sweep_lack_is_named_with_them(composer):
     (problem,) = problems(composer, "policy=static,adaptive,dense", "policy.ratio=0.1", multirun=True)
     assert problem.startswith("policy.ratio=0.1: there is no policy.ratio with policy=adaptive, policy=dense; give")
+
+
+def test_a_key_that_some_options_lack_is_not_said_to_lack_a_value_too(composer):
+    (problem,) = problems(composer, "dataset=digits,folder", "dataset.path=clips", multirun=True)
+    assert problem.startswith("dataset.path=clips: there is no dataset.path with dataset=digits")
+
+
+def test_a_run_that_is_asked_for_twice_is_named(composer):
+    (problem,) = problems(composer, "seed=1,1", multirun=True)
+    assert problem == "seed=1: is given twice; a sweep has each run once"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("hydra.launcher.n_jobs=two", "hydra.launcher.n_jobs=two: runs at once; a whole number from 1 on, or null"),
+        ("hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs=0: runs at once"),
+        ("hydra.launcher.n_jobs=1.5", "hydra.launcher.n_jobs=1.5: runs at once"),
+        ("hydra.sweeper.losses=0", "hydra.sweeper.losses=0: a whole number from 1 on"),
+        ("hydra.sweeper.retry_failed=perhaps", "hydra.sweeper.retry_failed=perhaps: true or false"),
+        ("seed=range(1,3,0)", "seed=range(1,3,0): range() arg 3 must not be zero"),
+    ],
+)
+def test_what_hydra_would_hand_on_unread_is_checked(composer, override, said):
+    (problem,) = problems(composer, override, "policy=dense,static", multirun=True)
+    assert problem.startswith(said)
 
 
 def test_every_run_of_a_sweep_is_checked(composer):

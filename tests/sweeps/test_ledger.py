@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,18 @@ def test_a_forgotten_run_was_not_begun(ledger):
     ledger.forget("run")
     ledger.forget("run")
     assert ledger.words() == {}
+
+
+def test_a_run_that_is_forgotten_while_words_are_read_is_not_among_them(ledger, monkeypatch):
+    """Whoever shows the sweep reads all the time, whoever launches lost runs again forgets them."""
+    for name in ("first", "second"):
+        ledger.leave(Word(name, "running", "/somewhere"))
+    listed = Path.glob
+
+    def forgetting(directory, pattern):
+        found = list(listed(directory, pattern))
+        ledger.forget("second")
+        return found
+
+    monkeypatch.setattr(Path, "glob", forgetting)
+    assert list(ledger.words()) == ["first"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tinyprop.errors import DataError
 
 if TYPE_CHECKING:
-    from tinyprop.config.composition import Composer, Job
+    from tinyprop.config.composition import Composer
+    from tinyprop.config.request import Job
     from tinyprop.estimate.comparison import Measured
 
 SUMMARY = "what a step costs on microcontrollers, without training"

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tinyprop.config.composition import Job, Request
+from tinyprop.config.request import Job, Request
 from tinyprop.errors import RequestError, TinypropError
 from tinyprop.progress import Progress
 from tinyprop.report.console import console
@@ -27,7 +27,8 @@ class Planned:
     """One run.
 
     Attributes:
-        state: ``finished``, ``interrupted`` (its checkpoint will be gone on from), ``failed`` or ``new``.
+        state: ``finished``, ``repeat`` (finished, and trained anew by --force), ``interrupted`` (its checkpoint will be
+            gone on from), ``failed`` or ``new``.
         seconds: of training, modelled; None of finished runs, and where it is not known.
     """
 
@@ -66,7 +67,7 @@ def show(request: Request, planned: list[Planned]) -> None:
         known = [run.seconds for run in runs if run.seconds is not None]
         seconds = f"{sum(known) / len(known):.2g}" if known else "" if set(states) == {"finished"} else "?"
         counted = ", ".join(f"{count} {state}" for state, count in states.items())
-        table.add_row(str(len(runs)), Text(arm or "defaults"), counted, seconds)
+        table.add_row(str(len(runs)), Text(arm or "as given"), counted, seconds)
     config = request.base
     common = f"{config.dataset.name} · {config.model.name} · {config.optimizer.name} · backend={config.backend.name}"
     output.print(Text(f"{request.name}: {common}"))
@@ -106,8 +107,10 @@ def _state(job: Job) -> str:
         return "new"
     if is_finished(job.config, earlier):
         return "finished"
+    if earlier["status"] == "finished":
+        return "repeat"
     resumable = (run_dir / checkpoint.FILE_NAME).exists() and not job.config.trainer.force
-    return "interrupted" if resumable and earlier["status"] != "finished" else "failed"
+    return "interrupted" if resumable else "failed"
 
 
 def _seconds(planned: list[Planned]) -> float | None:
@@ -125,6 +128,7 @@ def _summary(planned: list[Planned]) -> str:
     left = len(planned) - finished
     seconds = _seconds(planned)
     took = "their data is not here, so the time is not known" if seconds is None else f"about {duration(seconds)}"
-    where = "" if seconds is None else f" in {cores()} processes"
+    processes = min(cores(), left)
+    where = "" if seconds is None else f" in {processes} process{'' if processes == 1 else 'es'}"
     counted = f"{len(planned)} run{'' if len(planned) == 1 else 's'}, {finished} finished"
     return f"{counted}; nothing to train" if not left else f"{counted}; {left} to train: {took}{where}"

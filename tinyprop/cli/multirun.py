@@ -22,8 +22,9 @@ from filelock import FileLock
 from tinyprop import datasets
 from tinyprop.cli import jobs, study_report
 from tinyprop.cli.account import Account, Outcome, account, close, outcome
-from tinyprop.config.composition import Composer, Job, Request
+from tinyprop.config.composition import Composer
 from tinyprop.config.hydra_job import hand_over
+from tinyprop.config.request import Job, Request
 from tinyprop.errors import TinypropError
 from tinyprop.progress import Progress
 from tinyprop.report.comparison import REPORT

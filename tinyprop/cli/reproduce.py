@@ -15,7 +15,8 @@ from tinyprop.errors import RequestError
 
 if TYPE_CHECKING:
     from tinyprop.cli.account import Account
-    from tinyprop.config.composition import Composer, Request
+    from tinyprop.config.composition import Composer
+    from tinyprop.config.request import Request
     from tinyprop.progress import Progress
     from tinyprop.reproduction import Evidence, Study
 

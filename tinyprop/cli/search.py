@@ -8,7 +8,8 @@ from typing import Any
 
 from tinyprop.cli.account import Account
 from tinyprop.cli.multirun import run_multirun
-from tinyprop.config.composition import Composer, Request
+from tinyprop.config.composition import Composer
+from tinyprop.config.request import Request
 from tinyprop.progress import Progress
 from tinyprop.search.plan import SearchPlan
 from tinyprop.search.session import Search, opened

@@ -75,8 +75,11 @@ def _require_meant(question: Question, wanted: Mapping[str, Selector], families:
     for option, selector in wanted.items():
         asked = option != "--baseline" or question.baseline != Question.baseline
         if asked and not any(selector.matches_policy(group.policy) for group in groups):
-            labels = ", ".join(dict.fromkeys(group.label for group in groups))
-            raise RequestError(f"{option} {selector.text}: no configuration is like that; there are {labels}")
+            labels = "; ".join(dict.fromkeys(group.label for group in groups))
+            raise RequestError(
+                f"{option} {selector.text}: no configuration is like that; give keys and values, such as "
+                f"policy=static,policy.ratio=0.1. There are: {labels}"
+            )
 
 
 def _scored(family: Family, metric: str | None) -> tuple[Family, list[Excluded]]:

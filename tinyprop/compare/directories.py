@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ _CONFIG = "config.yaml"
 _METRICS = "metrics.csv"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C reads a configuration in 2 ms instead of 20."""
+_SUCCEEDED = ("done", "reused")
+"""Words of runs that have a result."""
 _KILLED_OUTRIGHT = "is running still, or its process ended without a word"
 
 
@@ -115,17 +118,24 @@ def read_study(name: str, runs_dir: Path, progress: Progress = SILENT) -> list[R
     chosen = [path for path in sweeps if path.name == name] if name != "last" else sweeps[-1:]
     if not chosen:
         raise RequestError(f"--study {name}: no such sweep in {runs_dir}; {nearest(name, [p.name for p in sweeps])}")
-    directories, without = [], []
+    directories, without, elsewhere = [], [], set()
     for path in sorted(chosen[0].glob("[!.]*.json")):
         word = _json(path)
-        places = [runs_dir / path.stem, Path(str(word.get("run_dir")))]
-        there = [place for place in places if place.is_dir() and is_run(place)]
-        directories += there[:1]
-        if not there:
-            without.append(Run(path.stem, str(places[1]), str(word.get("status")), word.get("reason")))
+        here, recorded = runs_dir / path.stem, Path(str(word.get("run_dir")))
+        if is_run(here):
+            directories.append(here)
+        elif is_run(recorded):
+            directories.append(recorded)
+            elsewhere.add(str(recorded))
+        elif word.get("status") in _SUCCEEDED:
+            without.append(Run(path.stem, str(recorded), "missing", "its directory is gone; its study trains it again"))
+        else:
+            without.append(Run(path.stem, str(recorded), str(word.get("status")), word.get("reason")))
     if not directories and not without:
         raise RequestError(f"--study {name}: none of its runs has begun")
-    return [*read_directories(directories, progress), *without]
+    remark = f"Read where it was trained, since it is not in {runs_dir}."
+    runs = read_directories(directories, progress)
+    return [*(replace(run, remark=remark) if run.place in elsewhere else run for run in runs), *without]
 
 
 def read_rows(text: str) -> list[dict[str, float]]:

@@ -8,10 +8,16 @@ from collections.abc import Sequence
 def pareto_front(points: Sequence[tuple[float, float] | None], *, higher_is_better: bool = True) -> list[bool]:
     """Whether each ``(cost, score)`` is on the front: no other costs no more and scores no worse, one of both truly.
 
-    Points that are equal are on the front together. None, a configuration without the cost, is not on it.
+    Points that are equal are on the front together; those are whose first nine digits are, since further ones of a mean
+    over seeds are the rounding of its sum. None, a configuration without the cost, is not on it.
     """
     sign = 1 if higher_is_better else -1
-    return [point is not None and not any(_dominates(other, point, sign) for other in points) for point in points]
+    known = [None if point is None else (_rounded(point[0]), _rounded(point[1])) for point in points]
+    return [point is not None and not any(_dominates(other, point, sign) for other in known) for point in known]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.9g}")
 
 
 def _dominates(other: tuple[float, float] | None, point: tuple[float, float], sign: int) -> bool:

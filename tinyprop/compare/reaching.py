@@ -9,6 +9,7 @@ from tinyprop.compare.families import Family, Group
 from tinyprop.compare.quantities import Quantity
 from tinyprop.compare.reach import CurvePoint, Reached, curve, first_reached, split_of
 from tinyprop.compare.statistics import Mean, mean_with_interval, ratio_of_means
+from tinyprop.errors import RequestError
 
 MARGIN = 0.01
 """How far under the baseline's mean a score may be to count as reached, where no threshold is given: the 1 % that the
@@ -17,7 +18,13 @@ _Curves = Mapping[int, list[CurvePoint]]
 
 
 def reach_table(family: Family, score: Quantity, baseline: Group | None, asked: float | None) -> ReachTable:
-    """Work until ``asked``, or until the baseline's mean less one point, at the resolution of epochs."""
+    """Work until ``asked``, or until the baseline's mean less one point, at the resolution of epochs.
+
+    Raises:
+        RequestError: ``asked`` is no such score.
+    """
+    if asked is not None and score.kind == "share" and not 0 <= asked <= 1:
+        raise RequestError(f"--to-reach {asked:g}: {score.title} lies from 0 to 1; 0.92 is 92 %")
     runs = [run for group in family.groups for run in group.runs.values()]
     split = split_of(runs, score)
     if split is None:

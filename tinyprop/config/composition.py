@@ -6,7 +6,6 @@ This package is the only place that sees Hydra and OmegaConf; the rest of the pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,53 +21,16 @@ from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
 from tinyprop.config.grid import Combination, Grid, study_grid
-from tinyprop.config.launchers import database_note, missing_extra
+from tinyprop.config.launchers import missing_extra, refused_values
 from tinyprop.config.location import CONFIG_NAME, config_directory
 from tinyprop.config.overrides import check_names, first_of_each, is_hydras, parse
 from tinyprop.config.problems import first_line, listed, nearest, of_validation, raise_all
-from tinyprop.config.resolvers import engine_or_torch
+from tinyprop.config.request import Job, Request, alike, backend_note, called, cluster_note, of_a_study
 from tinyprop.config.schema import RunConfig, StudySettings
 from tinyprop.config.search_request import is_search, planned
 from tinyprop.config.validation import validated, without_hydra
 from tinyprop.cost.target import Target
 from tinyprop.errors import RequestError
-from tinyprop.search.plan import SearchPlan
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run that a request asks for.
-
-    Attributes:
-        arguments: all its overrides.
-        overrides: those that tell it from its siblings.
-    """
-
-    arguments: tuple[str, ...]
-    overrides: tuple[str, ...]
-    config: RunConfig
-
-
-@dataclass(frozen=True)
-class Request:
-    """A whole request.
-
-    Attributes:
-        jobs: every run; empty where a sweeper that chooses as it goes (a search) decides on them later.
-        base: the first of them, for what all have in common.
-        name: what a multirun is called by: its experiment, or ``sweep``.
-        notes: what the user should know before it begins.
-        in_runs_dir: whether every run has the directory of its name in ``runs_dir``.
-        search: what chooses the runs, where the sweeper searches.
-    """
-
-    multirun: bool
-    jobs: tuple[Job, ...]
-    base: RunConfig
-    name: str = "sweep"
-    notes: tuple[str, ...] = ()
-    in_runs_dir: bool = True
-    search: SearchPlan | None = None
 
 
 class Composer:
@@ -147,7 +109,9 @@ class Composer:
             RequestError: with everything that is wrong in any of its runs.
         """
         parsed, problems = parse(self._loader, overrides)
+        given = {override.key_or_group for override in parsed}
         parsed, unknown = check_names(parsed, self.groups, self.compose)
+        left_out = given - {override.key_or_group for override in parsed}
         problems += unknown
         try:
             tree = self.compose(first_of_each(o for o in parsed if o.key_or_group in self.groups or is_hydras(o)))
@@ -161,7 +125,8 @@ class Composer:
         if multirun and any(override.key_or_group == "hydra.run.dir" for override in parsed):
             problems.append("hydra.run.dir: a multirun has a directory for each run; set runs_dir or hydra.sweep.dir")
         launcher = missing_extra(str(OmegaConf.select(tree, "hydra.launcher._target_")))
-        problems += [f"hydra/launcher: {launcher}"] if multirun and launcher else []
+        if multirun:
+            problems += [f"hydra/launcher: {launcher}"] if launcher else refused_values(tree)
         if multirun and is_search(tree):
             return self._search(tree, parsed, problems)
         problems += [
@@ -183,16 +148,17 @@ class Composer:
             grid, wrong = study_grid(self._loader, lines, study, self.groups, self.compose)
             problems += wrong
         jobs, refused = self._jobs(grid.combinations)
-        raise_all([*problems, *refused, *_alike(jobs)])
+        refused = [problem for problem in refused if problem.partition(":")[0] not in left_out]  # said already
+        raise_all([*problems, *refused, *alike(jobs)])
         return Request(
             multirun,
             tuple(jobs) if is_grid or not multirun else (),
             jobs[0].config,
-            name=_name(parsed),
+            name=called(parsed),
             notes=(
-                (*grid.notes, *_backend_note(grid, jobs), *_database_note(tree, jobs[0].config))
+                (*grid.notes, *backend_note(grid, jobs), *cluster_note(tree, jobs[0].config))
                 if multirun
-                else _of_a_study(jobs[0].config, parsed)
+                else of_a_study(jobs[0].config, parsed)
             ),
             in_runs_dir=not any(o.key_or_group.startswith(("hydra.sweep.", "hydra.run.")) for o in parsed),
         )
@@ -228,7 +194,7 @@ class Composer:
         raise_all(refused)
         assert plan is not None
         assert base is not None
-        return Request(True, (), base, name="search", notes=_database_note(tree, base), search=plan)
+        return Request(True, (), base, name="search", notes=cluster_note(tree, base), search=plan)
 
     def _study(self, tree: DictConfig, overrides: Iterable[Override]) -> StudySettings:
         """The study that a command line names or describes."""
@@ -255,7 +221,8 @@ class Composer:
             except RequestError as error:
                 problems += listed(error)
                 continue
-            jobs.append(Job(combination, tuple(line for line in combination if line not in constant), config))
+            telling = tuple(line for line in combination if line not in constant and not line.startswith("hydra"))
+            jobs.append(Job(combination, telling, config))
         for names in dict.fromkeys(job.config.cost.targets for job in jobs):
             try:
                 self.targets(names)
@@ -264,48 +231,11 @@ class Composer:
         return jobs, list(dict.fromkeys(problems))
 
 
-def _name(overrides: Iterable[Override]) -> str:
-    chosen = [o.value() for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
-    return str(chosen[0] or "sweep") if chosen else "sweep"
-
-
-def _backend_note(grid: Grid, jobs: Sequence[Job]) -> tuple[str, ...]:
-    """A study trains with PyTorch only where it has to, and says so."""
-    chosen = grid.of_study and all(job.config.backend.name == "torch" for job in jobs)
-    if not chosen or any(line.startswith("backend=") for line in jobs[0].arguments) or engine_or_torch() == "native":
-        return ()
-    return ("the C engine is not built here: the study trains with PyTorch, which takes longer; see tinyprop doctor",)
-
-
-def _database_note(tree: DictConfig, config: RunConfig) -> tuple[str, ...]:
-    note = database_note(tree, config.tracking)
-    return (note,) if note else ()
-
-
-def _of_a_study(config: RunConfig, overrides: Iterable[Override]) -> tuple[str, ...]:
-    """The hint for who asks for a study but not for its runs."""
-    if not config.study.arms or any(override.key_or_group == "policy" for override in overrides):
-        return ()
-    return (f"this is one run of a study of {len(config.study.arms)} arms; -m trains them all, --dry-run lists them",)
-
-
 _ASIDE = "of_cost_targets"
 """Where `Composer.targets` has Hydra put targets that are not the run's."""
 _TARGET = TypeAdapter(Target)
 _REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError, AttributeError)
 """What Hydra's loader raises on wrong overrides and files; the last three escape it for values of its own node."""
-
-
-def _alike(jobs: list[Job]) -> list[str]:
-    """Runs of one sweep that are the same run: one would be reported as the other."""
-    known: dict[str, Job] = {}
-    problems = []
-    for job in jobs:
-        other = known.setdefault(job.config.run_name, job)
-        if other is not job:
-            first, second = (" ".join(each.overrides) or "the defaults" for each in (other, job))
-            problems.append(f"{second}: the same run as {first}; a sweep has each run once")
-    return problems
 
 
 def _hint(error: MissingConfigException) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,6 +16,7 @@ _EXTRAS = {
     "hydra_plugins.hydra_ray_launcher": "ray",
 }
 """Packages of Hydra's launchers, and the extra of ours that installs each."""
+_ABSENT = object()
 
 
 def missing_extra(target: str) -> str | None:
@@ -44,3 +47,38 @@ def database_note(tree: DictConfig, tracking: TrackingSettings) -> str | None:
         "every machine will write to one SQLite file, which network file systems damage; run an MLflow server and set "
         "tracking.uri=http://HOST:5000"
     )
+
+
+def refused_values(tree: DictConfig) -> list[str]:
+    """What is wrong with the values that Hydra hands to a launcher and to our sweepers as they are.
+
+    Args:
+        tree: the composed tree, Hydra's node included.
+    """
+    problems = []
+    for key, accepts, what in _checks(str(OmegaConf.select(tree, "hydra.launcher._target_"))):
+        value = OmegaConf.select(tree, key, default=_ABSENT)
+        if value is not _ABSENT and not accepts(value):
+            problems.append(f"{key}={'null' if value is None else value}: {what}")
+    return problems
+
+
+def _checks(launcher: str) -> Iterator[tuple[str, Callable[[Any], bool], str]]:
+    if launcher.endswith("ProcessLauncher"):
+        yield (
+            "hydra.launcher.n_jobs",
+            lambda value: value is None or (_is_whole(value) and value >= 1),
+            "runs at once; a whole number from 1 on, or null for one a core",
+        )
+    if launcher.endswith("JoblibLauncher"):
+        yield (
+            "hydra.launcher.n_jobs",
+            lambda value: _is_whole(value) and value != 0,
+            "processes at once; a whole number from 1 on, or -1 for one a core",
+        )
+    yield "hydra.sweeper.losses", lambda value: _is_whole(value) and value >= 1, "a whole number from 1 on"
+    yield "hydra.sweeper.retry_failed", lambda value: isinstance(value, bool), "true or false"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

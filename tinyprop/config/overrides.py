@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from tinyprop.config.problems import nearest
+from tinyprop.errors import RequestError
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -86,7 +87,10 @@ def first_of_each(overrides: Iterable[Override]) -> list[str]:
 def _first(override: Override) -> str:
     if override.is_interval_sweep():
         return str(override.value().start)  # type: ignore[union-attr]
-    return next(override.sweep_string_iterator(), "null")
+    try:
+        return next(override.sweep_string_iterator(), "null")
+    except ValueError as error:  # a range whose step is 0
+        raise RequestError(f"{override.input_line}: {error}") from error
 
 
 def is_hydras(override: Override) -> bool:

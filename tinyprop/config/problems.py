@@ -13,6 +13,12 @@ from tinyprop.errors import InvalidSettings, RequestError
 def nearest(name: str, known: Iterable[str]) -> str:
     """What to say of an unknown name: the known names that look like it, or all of them if there are few."""
     known = sorted(set(known))
+    group, _, last = name.rpartition(".")
+    siblings = [full.removeprefix(f"{group}.") for full in known if group and full.startswith(f"{group}.")]
+    elsewhere = any(full.rpartition(".")[2] == last for full in known)
+    if siblings and not elsewhere and not get_close_matches(last, siblings, cutoff=0.6):
+        # What two names have in common would be their group, which is long and says nothing.
+        return f"{group} has {', '.join(siblings)}"
     similar = get_close_matches(name, known, n=3, cutoff=0.6)
     # Someone who types the last part of a long name means that name.
     similar += [full for full in known if full.rsplit(".", 1)[-1] == name.rsplit(".", 1)[-1] and full not in similar]

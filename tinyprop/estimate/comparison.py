@@ -14,7 +14,7 @@ from tinyprop.estimate.estimate import Estimate, estimate
 from tinyprop.estimate.steps import Kept, extremes, follows_data, keeping, step_of, trainable_layers
 
 if TYPE_CHECKING:
-    from tinyprop.config.composition import Job
+    from tinyprop.config.request import Job
     from tinyprop.config.schema import RunConfig
     from tinyprop.datasets.shape import SampleShape
     from tinyprop.sparse.policies import AnyPolicy

@@ -83,7 +83,7 @@ class PlainLines:
         except BaseException:
             self._closing_line(description, f"stopped at {count(done, total, unit)}".removesuffix(" at "), start)
             raise
-        self._closing_line(description, count(done, None, unit), start)
+        self._closing_line(description, count(done, None if total is None or done >= total else total, unit), start)
 
     @contextmanager
     def showing(self, view: View) -> Iterator[None]:

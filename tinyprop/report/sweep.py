@@ -15,6 +15,8 @@ from tinyprop.report.quantities import scaled
 from tinyprop.report.summary import MACS_NOTE, metric_text, percent
 
 GOOD = ("done", "reused")
+_MISSING = 5
+"""Runs that did not begin which have rows; of more there is nothing to see."""
 _ORDER = ("done", "reused", "pruned", "failed", "killed", "missing")
 _STYLES = {"failed": "bold red", "killed": "yellow", "missing": "yellow"}
 
@@ -22,7 +24,8 @@ _STYLES = {"failed": "bold red", "killed": "yellow", "missing": "yellow"}
 def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy") -> RenderableType:
     """One numbered row a run in the order given, then the reason of each that did not succeed, then the counts.
 
-    What all runs have in common is said once, above.
+    What all runs have in common is said once, above. Of many runs that did not begin there are only the reason and the
+    numbers.
 
     Args:
         rows: mappings with ``overrides`` (a list, or one text with spaces between), ``status`` (done,
@@ -42,8 +45,11 @@ def sweep_table(rows: Sequence[Mapping[str, Any]], metric: str = "test_accuracy"
     simulated = any(row.get("instructions") is not None for row in rows)
     for heading in ("instr.", "fits") if simulated else ():
         table.add_column(heading, justify="right", no_wrap=True)
+    crowded = sum(_status(row) == "missing" for row in rows) > _MISSING
     for number, row in enumerate(rows, start=1):
         status = _status(row)
+        if status == "missing" and crowded:
+            continue
         accuracy, backward, step, seconds = (
             row.get(key) for key in ("accuracy", "backward_ratio", "step_ratio", "seconds")
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tinyprop.config.composition import Job
+from tinyprop.config.request import Job
 from tinyprop.errors import DataError, RequestError, TinypropError
 from tinyprop.search.plan import SearchPlan
 from tinyprop.search.storage import locate, open_storage

@@ -76,9 +76,12 @@ class Ledger:
         """Every run that has left word, by name. What has not changed is not read again: it is asked for often."""
         found = {}
         for path in sorted(self.directory.glob("*.json")):
-            changed = path.stat().st_mtime_ns
-            if self._known.get(path.stem, (0, None))[0] != changed:
-                self._known[path.stem] = changed, Word(**json.loads(path.read_text(encoding="utf-8")))
+            try:
+                changed = path.stat().st_mtime_ns
+                if self._known.get(path.stem, (0, None))[0] != changed:
+                    self._known[path.stem] = changed, Word(**json.loads(path.read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                continue  # forgotten just now, since the run is to be launched again
             found[path.stem] = self._known[path.stem][1]
         return found
 

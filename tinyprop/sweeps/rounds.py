@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tinyprop.config.composition import Job
+from tinyprop.config.request import Job
 from tinyprop.sweeps.ledger import Ledger, Word
 
 _STALLED = 3

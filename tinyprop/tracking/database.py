@@ -149,4 +149,7 @@ def _without_password(uri: str) -> str:
 def first_line(error: BaseException, limit: int = 300) -> str:
     """The first line of an error's message, cut at ``limit`` characters, for use inside another message."""
     lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:limit]
+    line = lines[0] if lines else type(error).__name__
+    if "Max retries exceeded" in line:  # urllib3's way of saying it takes three hundred characters
+        return "no server answers there"
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
