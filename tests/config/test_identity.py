@@ -71,7 +71,7 @@ def test_the_name_says_dataset_model_policy_and_seed(composer):
         [],
         ["dataset=dcase_ae"],
         ["dataset=folder", "dataset.path=clips", "policy=adaptive_skip"],
-        ["experiment=finetune_mnist", "policy=random", "seed=11"],
+        ["experiment=finetune_mnist", "policy=random", "backend=torch", "seed=11"],
         ["model=resnet8", "dataset=cifar10", "policy=scheduled", "optimizer.lr=1e-8", "trainer.patience=3"],
     ],
 )
