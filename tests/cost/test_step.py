@@ -64,8 +64,12 @@ def test_an_adaptive_policy_needs_to_be_told_what_it_keeps(ask):
 
 
 def test_what_a_run_counted_becomes_activity():
-    layer = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125)
-    assert measured({"fc1": layer}) == {"fc1": Activity(kept=0.125, kept_rows=0.25)}
+    layer = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125, kept_patches_fraction=None)
+    convolution = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125, kept_patches_fraction=0.5)
+    assert measured({"fc1": layer, "conv1": convolution}) == {
+        "fc1": Activity(kept=0.125, kept_rows=0.25),
+        "conv1": Activity(kept=0.125, kept_rows=0.25, reached=0.5),
+    }
 
 
 def test_the_library_loads_neither_pytorch_nor_hydra_nor_mlflow():

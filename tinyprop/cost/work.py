@@ -110,7 +110,7 @@ def _route(load: Load, policy: AnyPolicy) -> str:
         return "threshold"
     if load.ranked != load.layer.outputs:
         return "channels"
-    return route(load.ranked, load.sought, load.nonzero_ranked, tied=load.tied)
+    return route(load.ranked, load.sought, load.nonzero_ranked, alike=load.alike)
 
 
 def _select(step: TrainingStep, load: Load) -> Features:
@@ -129,6 +129,7 @@ def _select(step: TrainingStep, load: Load) -> Features:
         "rounds of the first layer": float(step.rounds * (not layer.gives_input_gradient)),
         "samples": float(samples),
         "selections": ranked,
+        "errors": float(samples * looks_first),
         "measured": float(samples * layer.outputs * looks_first),
         "nonzero measured": samples * nonzero * looks_first,
         **{name: ranked * ranking.get(name, 0.0) for name in vars(Ranking())},
@@ -137,6 +138,7 @@ def _select(step: TrainingStep, load: Load) -> Features:
         "channels": by_channel_ranked * layer.rows,
         "norms": by_channel_ranked * layer.outputs,
         "nonzero norms": by_channel_ranked * nonzero,
+        "sums of norms": by_channel_ranked * max(0.0, nonzero - layer.rows),
         "positions": by_channel_ranked * layer.windows,
         "repeated": by_channel_ranked * listed * layer.windows,
         "tested": samples * listed * layer.outputs / load.ranked * step.skip_zeros,
@@ -153,7 +155,7 @@ def _compare(step: TrainingStep, load: Load) -> Features:
         "samples": float(samples),
         "blocks squared": float(samples * (layer.inputs // LANES)),
         "rest squared": float(samples * (layer.inputs % LANES)),
-        "nonzero squared": samples * layer.inputs * load.nonzero_inputs,
+        "nonzero squared": samples * layer.inputs * load.nonzero_numbers,
         "compared": float(samples * layer.outputs),
         "kept": samples * load.kept,
     }
@@ -165,8 +167,8 @@ def _ranking(load: Load, *, by_channel: bool) -> dict[str, float]:
     columns = load.layer.rows if load.layer.kind == "conv2d" and not by_channel else 1
     blank = load.blank
     nonzero = min(float(load.ranked), load.nonzero_ranked / (1 - blank)) if blank < 1 else 0.0
-    tied = load.tied and not by_channel
-    living, dead = (vars(rank(load.ranked, load.sought, each, columns, tied=tied)) for each in (nonzero, 0.0))
+    alike = 1.0 if by_channel else load.alike
+    living, dead = (vars(rank(load.ranked, load.sought, each, columns, alike=alike)) for each in (nonzero, 0.0))
     return {name: (1 - blank) * living[name] + blank * dead[name] for name in living}
 
 
