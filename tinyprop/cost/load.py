@@ -28,7 +28,7 @@ class Load:
         ranked: n, what is ranked: entries, or channels.
         sought: k, how many of them are looked for; fewer are kept where a whole gradient is zero.
         kept: how many of them are kept.
-        blank: share of the samples that are ranked although their gradients are all zero.
+        blank: share of the samples whose gradients are all zero; an adaptive policy does not rank them.
         alike: how many gradients have the same value, since an average pool has spread one; 1 where none have.
         entries: entries of G that are worked on, in a list or all.
         listed: whether by a list of indices.
@@ -99,7 +99,13 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     if selects:
         sought, kept = _counts(step, known, layer, ranked)
     entries = kept * (layer.outputs // ranked)
-    blank = 1 - kept / sought if selects and policy.name in ("static", "meprop") else 0.0
+    blank = 0.0
+    if selects and policy.name in ("static", "meprop"):
+        blank = 1 - kept / sought
+    elif selects and policy.name.startswith("adaptive") and 0 < kept < ranked:
+        # Whoever keeps anything keeps one at least, and whoever keeps nothing in a layer behind has no gradient here.
+        blank = 1 - min(living, kept)
+        sought = min(float(ranked), kept / (1 - blank))
     thresholded = selects and policy.name == "budget"
     nonzero_entries = min(entries, nonzero * layer.outputs)
     if by_channel:  # of the largest norms are channels that a ReLU lets through at more positions than others

@@ -103,8 +103,10 @@ def _kept_rows(step: TrainingStep, load: Load) -> tuple[float, float]:
         more = each / (load.living + each)  # of a geometric distribution, the chance that there is one more
         groups = max(load.keeping, load.living * more / (1 - more**4))
     else:
+        some = load.keeping if layer.kind == "linear" else 1.0
+        each = each / some if some else 0.0
         low = math.floor(each)
-        groups = math.ceil(low / 4) + (each - low) * (math.ceil((low + 1) / 4) - math.ceil(low / 4))
+        groups = some * (math.ceil(low / 4) + (each - low) * (math.ceil((low + 1) / 4) - math.ceil(low / 4)))
     return load.entries, load.parts * groups
 
 

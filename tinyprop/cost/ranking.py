@@ -9,6 +9,8 @@ _FEW, _SAMPLE, _MARGIN = 8, 32, 5
 """``FEW``, ``SAMPLE`` and ``MARGIN`` of c/kernels/select.c."""
 _UNROLLED = 4
 """Turns that compilers make one of in its loops."""
+_ROUNDING = 1e-9
+"""By which a count that was a share may be too small."""
 
 _UP_TO_A_TIE = 0.5
 """Share of the numbers up to the first equal of the smallest kept that is not."""
@@ -59,7 +61,7 @@ def route(n: float, k: float, nonzero: float, *, alike: float = 1.0) -> str:
     if k >= n:
         return "copy"
     if k <= _FEW:
-        return "list" if k <= nonzero else "all"
+        return "list" if k <= nonzero * (1 + _ROUNDING) else "all"
     return "bound" if alike == 1 and _tries_bound(n, k) and _is_good(_passing(n, k, nonzero), n, k) else "all"
 
 
@@ -80,7 +82,7 @@ def rank(n: float, k: float, nonzero: float, columns: float, *, alike: float = 1
         return work
     if k <= _FEW:
         _list(work, n, k, nonzero, columns)
-        work.sorted += k * (k - 1) / 4
+        work.sorted += k * max(0.0, k - 1) / 4
     elif _tries_bound(n, k):
         step = int(n) // _SAMPLE | 1
         _list(work, n / step, k // step + _MARGIN, nonzero / step, 1)
