@@ -156,7 +156,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         living=living,
         keeping=min(1 - blank, entries, _keeping(kept, ranked, living) if thresholded else living),
         parts=layer.windows * layer.groups * reached,
-        returned=returned_positions(layer, moved),
+        returned=returned_positions(layer, moved) * min(1.0, nonzero_entries),  # nothing where all of them are zero
         kept_rows=layer.rows * kept_rows,
         nonzero_numbers=1 - zeros,
         nonzero_inputs=(1 - zeros) * padded,
