@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from tinyprop.models.specification import Activation, BatchNorm, Flatten, Linear
 from tinyprop.sparse.policies import Adaptive, Random, Scheduled
 from tinyprop.training.optimizer import Sgd
 
-from .networks import part, step
+from .networks import CNN, part, step
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,9 @@ def test_the_library_loads_neither_pytorch_nor_hydra_nor_mlflow():
     code = "import sys, tinyprop.cost; print([m for m in ('torch', 'hydra', 'mlflow', 'unicorn') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_measured_is_what_says_how_many_patches_of_a_convolution_were_kept():
+    known = Activity(kept=0.25, kept_rows=0.5, zero_inputs=0.0)
+    assert not step(CNN, activity={"conv1": known, "fc1": known}).is_measured
+    assert step(CNN, activity={"conv1": replace(known, reached=0.5), "fc1": known}).is_measured

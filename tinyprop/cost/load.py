@@ -101,7 +101,7 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     entries = kept * (layer.outputs // ranked)
     blank = 0.0
     if selects and policy.name in ("static", "meprop"):
-        blank = 1 - kept / sought
+        blank = max(0.0, 1 - kept / sought)
     elif selects and policy.name.startswith("adaptive") and 0 < kept < ranked:
         # Whoever keeps anything keeps one at least, and whoever keeps nothing in a layer behind has no gradient here.
         blank = 1 - min(living, kept)
