@@ -88,6 +88,7 @@ def loads_of(step: TrainingStep) -> dict[str, Load]:
 
 def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, returned: float, living: float) -> Load:
     layer, policy = layers[index], step.policy
+    living = living or 1.0  # where nothing is said to come back, nothing follows for what is kept
     known = step.activity.get(layer.name, _UNKNOWN)
     selects = policy.name != "dense" and (layer.depth > 0 or policy.sparsify_output)
     by_channel = selects and layer.kind == "conv2d" and policy.granularity == "channel"
