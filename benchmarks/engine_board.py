@@ -31,7 +31,6 @@ from tinyprop.backends.engine_training import Task
 from tinyprop.backends.unicorn_backend import UnicornTraining
 from tinyprop.backends.unicorn_settings import UnicornBackend
 from tinyprop.config.composition import Composer
-from tinyprop.config.hydra_job import register_resolvers
 from tinyprop.datasets import MnistSettings, load
 from tinyprop.models import LeNet, Mlp, SequentialModel
 from tinyprop.models.modules import build
@@ -225,7 +224,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         description=(__doc__ or "").split("\n")[0],
         epilog="example: python benchmarks/engine_board.py --mnist data --json > engine_board.json",
     )
-    register_resolvers()
     known = Composer().groups["target"]
     parser.add_argument("--target", default="stm32f407", choices=known, help="simulated part (default %(default)s)")
     parser.add_argument(

@@ -13,10 +13,12 @@ from tinyprop.cost.calibrate import calibrate, main
 from tinyprop.cost.coefficients import Coefficients, Kernel
 from tinyprop.cost.design import trainings
 from tinyprop.cost.fitting import fit
+from tinyprop.cost.layers import layers_of
 from tinyprop.cost.predict import Cost
-from tinyprop.cost.simulation import Counted
+from tinyprop.cost.simulation import Board, Counted
 from tinyprop.cost.work import parts_of
-from tinyprop.engine.images import CORES
+from tinyprop.engine.images import CORES, load
+from tinyprop.engine.phases import MARKED
 
 from .networks import part
 
@@ -87,3 +89,31 @@ def test_interrupting_it_keeps_what_was_there(directory, capsys, monkeypatch):
     assert main(["cortex-m4"]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert not list(directory.iterdir())
+
+
+def test_patches_are_as_many_as_the_calls_that_add_to_rows():
+    """What the engine counts, against what a simulated core is seen to do."""
+    training = next(each for each in trainings(seed=13, count=40) if _is_sparse_convolution(each.step))
+    board, calls = Board(training.step, "cortex-m4"), 0
+    entries = [load(CORES["cortex-m4"]).symbols[name] for name in ("tp_add_outer", "tp_add_outer_runs")]
+    count = board._emulator.count
+
+    def counting(*arguments):
+        nonlocal calls
+        passages = count(*arguments)
+        for mark, found in passages.items():
+            if mark == 0 << 8 | MARKED.index("weight_gradient"):
+                calls += sum(passage.times for passage in found if passage.start in entries)
+        return passages
+
+    board._emulator.count = counting
+    found = board.train(training.data, training.learning_rate, counted=3)
+    layer = layers_of(training.step.specification)[0]
+    share = calls / (3 * training.step.batch_size * layer.windows * layer.groups)
+    assert found.activity["conv1"].reached == pytest.approx(share)
+    assert 0 < share < 1
+
+
+def _is_sparse_convolution(step) -> bool:
+    first = layers_of(step.specification)[0]
+    return first.kind == "conv2d" and step.policy.name == "static" and step.policy.granularity == "element"

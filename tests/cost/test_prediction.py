@@ -12,7 +12,7 @@ from tinyprop.cost.load import loads_of
 from tinyprop.engine.images import CORES
 from tinyprop.models.presets import CnnSmall, LeNet, Mlp
 from tinyprop.models.specification import Conv2d, Flatten, Linear, NetworkSpecification
-from tinyprop.sparse.policies import Adaptive, Dense, MeProp, Static
+from tinyprop.sparse.policies import Adaptive, Budget, Dense, MeProp, Static
 from tinyprop.training.optimizer import Adam, Sgd
 
 from .networks import CNN, MLP, part, step
@@ -159,3 +159,35 @@ def test_what_is_zero_behind_a_tanh_was_zero_before_and_takes_software_less():
         name = "tanh1" if cheaper else "relu1"
         one, other = (each[name]["forward"].instructions for each in (without, with_zeros))
         assert (other < one) == cheaper
+
+
+def test_samples_without_a_gradient_keep_nothing_and_the_others_the_more():
+    """Under an adaptive policy: nobody who keeps anything keeps less than one entry."""
+    known = {"fc2": Activity(kept=0.125), "fc1": Activity(kept=0.25)}
+    loads = loads_of(step(policy=Adaptive(), batch_size=8, activity=known))  # of 4 and of 8 outputs
+    assert (loads["fc2"].keeping, loads["fc2"].sought) == (0.5, 1)
+    assert (loads["fc1"].keeping, loads["fc1"].sought) == (0.5, 4)
+    budget = loads_of(step(policy=Budget(budget=0.3), batch_size=8, activity=known))
+    assert 0 < budget["fc1"].keeping < budget["fc2"].keeping < 0.5
+
+
+@pytest.mark.parametrize("policy", [Adaptive(), Budget(budget=0.3), Static(ratio=0.3), MeProp(k=3)])
+@pytest.mark.parametrize("skip_zeros", [False, True])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"fc1": Activity(kept=0.0)},
+        {"fc1": Activity(kept=0.2, zero_gradients=1.0), "conv1": Activity(kept=0.5, reached=0.0)},
+        {"fc1": Activity(kept=0.0, kept_rows=0.0, zero_inputs=1.0), "conv1": Activity(kept=0.0, reached=0.0)},
+        {"fc1": Activity(kept=1.0, zero_gradients=1.0), "conv1": Activity(kept=0.0, zero_gradients=1.0)},
+    ],
+)
+def test_shares_of_nothing_have_a_cost_too(policy, skip_zeros, told):
+    """Even where they contradict each other, as means over a whole run can."""
+    settings = {"policy": policy, "skip_zeros": skip_zeros, "batch_size": 3, "kept": 0.1}
+    assert 0 < predict(step(CNN, activity=told, **settings), part()).instructions < 1e6
+
+
+def test_nothing_comes_back_from_a_layer_whose_gradients_are_all_zero():
+    dead = loads_of(step(CNN, policy=Dense(), activity={"fc1": Activity(zero_gradients=1.0)}))
+    assert (dead["fc1"].returned, dead["conv1"].nonzero_entries) == (0, 0)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from tinyprop.models.specification import Activation, BatchNorm, Flatten, Linear
 from tinyprop.sparse.policies import Adaptive, Random, Scheduled
 from tinyprop.training.optimizer import Sgd
 
-from .networks import part, step
+from .networks import CNN, part, step
 
 
 @pytest.mark.parametrize(
@@ -64,11 +65,21 @@ def test_an_adaptive_policy_needs_to_be_told_what_it_keeps(ask):
 
 
 def test_what_a_run_counted_becomes_activity():
-    layer = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125)
-    assert measured({"fc1": layer}) == {"fc1": Activity(kept=0.125, kept_rows=0.25)}
+    layer = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125, kept_patches_fraction=None)
+    convolution = SimpleNamespace(steps=10, units=8, kept_rows=20, kept_fraction=0.125, kept_patches_fraction=0.5)
+    assert measured({"fc1": layer, "conv1": convolution}) == {
+        "fc1": Activity(kept=0.125, kept_rows=0.25),
+        "conv1": Activity(kept=0.125, kept_rows=0.25, reached=0.5),
+    }
 
 
 def test_the_library_loads_neither_pytorch_nor_hydra_nor_mlflow():
     code = "import sys, tinyprop.cost; print([m for m in ('torch', 'hydra', 'mlflow', 'unicorn') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_measured_is_what_says_how_many_patches_of_a_convolution_were_kept():
+    known = Activity(kept=0.25, kept_rows=0.5, zero_inputs=0.0)
+    assert not step(CNN, activity={"conv1": known, "fc1": known}).is_measured
+    assert step(CNN, activity={"conv1": replace(known, reached=0.5), "fc1": known}).is_measured

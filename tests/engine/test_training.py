@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tinyprop.backends.engine_training import layer_statistics
 from tinyprop.engine import compile, library
+from tinyprop.models.specification import Conv2d
 
-from .cases import OPTIMIZERS, Case, difference, policies, specifications
+from .cases import OPTIMIZERS, Case, difference, is_trainable, policies, specifications
 
 pytestmark = pytest.mark.usefixtures("c_engine")
 
@@ -54,18 +55,41 @@ def test_any_training_agrees_with_float64(case):
 @given(case=CASES, micro_batch=st.integers(1, 5))
 def test_every_build_computes_the_same_bits_with_and_without_zeros(case, micro_batch):
     micro_batch = min(micro_batch, case.batch_size)
-    outcomes, rows = [], []
+    outcomes, rows, patches = [], [], []
     for variant in VARIANTS:
         for skip_zeros in (False, True):
             network = case.network(variant=variant, skip_zeros=skip_zeros, micro_batch=micro_batch)
             losses = [case.train(network), case.train(network)]
             found = network.statistics()
             rows.append([layer.kept_rows for layer in found])
-            selections = [replace(layer, kept_rows=0) for layer in found]
+            patches.append([layer.kept_patches for layer in found])
+            selections = [replace(layer, kept_rows=0, kept_patches=0) for layer in found]
             outcomes.append((network.weights.tobytes(), network.state.tobytes(), losses, selections))
     assert all(outcome == outcomes[0] for outcome in outcomes)
-    # A row that nothing but zeros was kept of is not touched where zeros are left out.
-    assert (np.array(rows[1::2]) <= np.array(rows[::2])).all()
+    # A row or patch that nothing but zeros was kept of is not touched where zeros are left out.
+    for counts in (rows, patches):
+        assert (np.array(counts[1::2]) <= np.array(counts[::2])).all()
+        assert all(one == counts[0] for one in counts[::2])
+        assert all(one == counts[1] for one in counts[1::2])
+
+
+@settings(deadline=None, max_examples=60)
+@given(case=CASES, micro_batch=st.integers(1, 5), skip_zeros=st.booleans())
+def test_patches_are_those_that_kept_entries_lie_in(case, micro_batch, skip_zeros):
+    network = case.network(skip_zeros=skip_zeros, micro_batch=min(micro_batch, case.batch_size))
+    trainable = [index for index, layer in enumerate(case.specification.layers) if is_trainable(layer)]
+    expected = dict.fromkeys(trainable, 0)
+
+    def count(index, sample, kept):
+        layer = case.specification.layers[index]
+        if isinstance(layer, Conv2d):
+            shape = list(case.specification.named_layers())[index][2]
+            kept = np.arange(np.prod(shape)) if kept is None else kept
+            expected[index] += len(np.unique(kept // (layer.out_channels // layer.groups)))
+
+    network.observe(count)
+    case.train(network)
+    assert [layer.kept_patches for layer in network.statistics()] == list(expected.values())
 
 
 @settings(deadline=None, max_examples=40)

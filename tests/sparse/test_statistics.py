@@ -1,5 +1,7 @@
 """What a sparsity reports about the steps since it was last asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,40 @@ def test_kept_rows_of_a_convolution_counts_channels():
     outcome = backward_of(nn.Conv2d(1, 3, 1), Static(ratio=2 / 12), np.ones((2, 1, 2, 2)), G)
     statistics = outcome.sparsity.collect()["0"]
     assert (statistics.entries, statistics.kept, statistics.kept_rows) == (12, 4, 1)
+
+
+def test_patches_of_a_convolution_are_counted_for_each_group():
+    mask = np.random.default_rng(3).random((2, 6, 4, 5)) < 0.05
+    G = np.where(mask, 1.0, 1e-3)
+    kept = mask[0].sum()
+    G[1], mask[1] = 1e-3, False
+    mask[1].flat[:kept] = True  # of equals the first are kept
+    outcome = backward_of(nn.Conv2d(3, 6, 1, groups=3), Static(ratio=kept / 120), np.ones((2, 3, 4, 5)), G)
+    statistics = outcome.sparsity.collect()["0"]
+    by_hand = sum(
+        any(mask[sample, 2 * group + unit, row, column] for unit in range(2))
+        for sample, group, row, column in np.ndindex(2, 3, 4, 5)
+    )
+    assert (statistics.patches, statistics.kept_patches) == (60, by_hand)
+    assert statistics.kept_patches_fraction == by_hand / 120
+
+
+def test_everything_kept_is_every_patch_kept_and_a_linear_layer_has_none():
+    model = nn.Sequential(nn.Conv2d(2, 4, 2, groups=2), nn.Flatten(), nn.Linear(16, 3))
+    sparsity = sparsify(model, Dense())
+    model(torch.ones(3, 2, 3, 3)).sum().backward()
+    convolution, linear = sparsity.collect().values()
+    assert (convolution.patches, convolution.kept_patches, convolution.kept_patches_fraction) == (8, 24, 1.0)
+    assert (linear.patches, linear.kept_patches, linear.kept_patches_fraction) == (0, 0, None)
+
+
+def test_patches_stay_unknown_where_some_steps_did_not_count_them():
+    outcome = backward_of(nn.Conv2d(1, 2, 1), Static(ratio=0.5), np.ones((2, 1, 2, 2)), np.ones((2, 2, 2, 2)))
+    counted = outcome.sparsity.collect()["0"]
+    assert (counted + counted).kept_patches == 2 * counted.kept_patches
+    earlier = replace(counted, patches=0, kept_patches=None)
+    assert (earlier + counted).kept_patches_fraction is None
+    assert (earlier + counted).samples == 4
 
 
 def test_channel_granularity_counts_channels_and_their_positions():

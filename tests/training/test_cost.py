@@ -57,6 +57,7 @@ def test_the_cost_is_the_prediction_from_what_the_run_kept(configured, targets, 
         layer["name"]: Activity(
             kept=layer["kept_fraction"],
             kept_rows=layer["kept_rows_fraction"],
+            reached=layer.get("kept_patches_fraction"),
             **{name: layer[name] for name in NUMBERS if name in layer},
         )
         for layer in outcome["layers"]

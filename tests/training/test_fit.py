@@ -1,5 +1,6 @@
 """The loop over epochs: seeds decide everything, selection looks at validation data only, a resumed run is the same."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -96,6 +97,19 @@ def test_a_run_resumed_after_any_epoch_ends_like_one_never_stopped(
         assert same(resumed, whole)
         assert state.totals == whole_state.totals
         assert [row["train_loss"] for row in state.history] == [row["train_loss"] for row in whole_state.history]
+
+
+def test_a_checkpoint_from_before_patches_were_counted_is_gone_on_from(configured, digits, monkeypatch):
+    monkeypatch.setattr(loop, "_CHECKPOINT_INTERVAL", 0.0)
+    config, checkpoints = configured("policy=static", "model=cnn_small", "model.hidden=8"), []
+    keep = lambda state, backend: checkpoints.append(copy.deepcopy((state.as_dict(), backend.state())))
+    whole, _ = trained(config, digits, on_checkpoint=keep)
+    content, backend = checkpoints[0]
+    for layer in content["totals"].values():
+        del layer["patches"], layer["kept_patches"]
+    resumed, state = trained(config, digits, state=FitState.from_dict(content), from_backend=backend)
+    assert same(resumed, whole)
+    assert {layer.kept_patches_fraction for layer in state.totals.values()} == {None}, "not all steps were counted"
 
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(configured, digits):

@@ -220,6 +220,8 @@ def layer_statistics(description: Description, sums: list[SelectionSums]) -> dic
             positions=layer.positions if layer.entries == layer.units else 1,
             bias=layer.bias,
             input_gradient=index > 0,
+            patches=layer.patches,
+            kept_patches=found.kept_patches,
         )
         for index, (layer, found) in enumerate(zip(description.layers, sums, strict=True))
         if found.samples

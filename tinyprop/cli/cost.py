@@ -166,5 +166,6 @@ def _of_run(arguments: argparse.Namespace, overrides: list[str]) -> tuple[list[s
         for word in words
         if not word.startswith(("-", "hydra")) and not any(word.startswith((f"{key}=", f"{key}.")) for key in given)
     ]
-    measured = Measured(result["name"], config.policy, config.trainer.batch_size, activity_in(result))
+    skip_zeros = getattr(config.backend, "skip_zeros", False)
+    measured = Measured(result["name"], config.policy, config.trainer.batch_size, skip_zeros, activity_in(result))
     return [*own, *overrides], measured

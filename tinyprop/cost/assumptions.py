@@ -101,11 +101,24 @@ def returned_positions(layer: LayerGeometry, reached: float) -> float:
     return layer.covered * (1 - float((1 - min(1.0, reached)) ** max(1.0, seen_by)))
 
 
-def has_ties(layers: tuple[LayerGeometry, ...], index: int) -> bool:
-    """Whether many entries of a layer's output gradient are alike, since an average pool spreads them."""
+def alike(layers: tuple[LayerGeometry, ...], index: int, nonzero: float) -> float:
+    """How many entries of a layer's output gradient have the same value, on average over the values that are not zero.
+
+    An average pool spreads each of its gradients evenly over a window. A ReLU in front of it lets a part of them
+    through; sigmoid and tanh multiply each by a slope of its own.
+
+    Args:
+        nonzero: share of the gradient that is not zero.
+    """
+    silenced = False
     for after in layers[index + 1 :]:
-        if after.trainable:
+        if after.trainable or after.kind in ("sigmoid", "tanh"):
             break
+        silenced |= after.kind == "relu"
         if after.kind == "average_pool":
-            return True
-    return False
+            window = after.kernel**2
+            if not silenced:
+                return float(window)
+            living = max(nonzero, 1 - _ZERO_BEHIND_RELU)  # of a window; others may have got no gradient at all
+            return window * living / (1 - float((1 - living) ** window))
+    return 1.0

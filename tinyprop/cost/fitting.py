@@ -22,6 +22,8 @@ _NEGLIGIBLE = 0.02
 _USUAL = 0.02
 """Relative error up to which a row has its whole weight."""
 _PASSES = 12
+_ROUNDING = 1e-6
+"""Work up to which a count is a difference that rounding has left of nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _nonnegative(
     """
     relative, wanted = work / scale[:, np.newaxis], taken / scale
     sizes = np.linalg.norm(relative, axis=0)
-    used = sizes > 0
+    used = work.max(axis=0) > _ROUNDING
     columns, weights = relative[:, used] / sizes[used], np.ones(len(work))
     for _ in range(_PASSES):
         roots = np.sqrt(weights)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinyprop.cost.assumptions import (
     LARGE_OUTPUTS,
-    has_ties,
+    alike,
     reached_positions,
     returned_positions,
     zero_gradients,
@@ -28,17 +28,19 @@ class Load:
         ranked: n, what is ranked: entries, or channels.
         sought: k, how many of them are looked for; fewer are kept where a whole gradient is zero.
         kept: how many of them are kept.
-        blank: share of the samples that are ranked although their gradients are all zero.
-        tied: whether many gradients are alike, since an average pool has spread them.
+        blank: share of the samples whose gradients are all zero; an adaptive policy does not rank them.
+        alike: how many gradients have the same value, since an average pool has spread one; 1 where none have.
         entries: entries of G that are worked on, in a list or all.
         listed: whether by a list of indices.
         nonzero_entries: of these, those that are not zero.
         nonzero_ranked: of all ranked, those that are not zero.
         nonzero_gradients: share of the output gradient that is not zero.
+        living, keeping: share of the samples that a gradient comes back to, and of those with an entry to work on.
         parts: positions and groups with an entry to work on; 1 in a linear layer.
         returned: share of the input positions that get a gradient back that is not zero.
         kept_rows: weight rows that a whole batch touches.
-        nonzero_inputs: share of what weights are multiplied with that is not zero, padding included.
+        nonzero_numbers: share of the layer's input that is not zero.
+        nonzero_inputs: the same of what weights are multiplied with, padding included.
         large_outputs: share of the outputs beyond ±0.625.
         moving: share of the weights whose moments are not zero.
         blocks, runs: of eight inputs of one weight row that are worked on, and stretches that they come in.
@@ -50,15 +52,18 @@ class Load:
     sought: float
     kept: float
     blank: float
-    tied: bool
+    alike: float
     entries: float
     listed: bool
     nonzero_entries: float
     nonzero_ranked: float
     nonzero_gradients: float
+    living: float
+    keeping: float
     parts: float
     returned: float
     kept_rows: float
+    nonzero_numbers: float
     nonzero_inputs: float
     large_outputs: float
     moving: float
@@ -72,17 +77,18 @@ def loads_of(step: TrainingStep) -> dict[str, Load]:
     Raises:
         RequestError: nothing says what an adaptive policy keeps.
     """
-    layers, returned = layers_of(step.specification), 1.0
+    layers, returned, living = layers_of(step.specification), 1.0, 1.0
     found: dict[str, Load] = {}
     for index in range(len(layers) - 1, -1, -1):
         if layers[index].trainable:
-            load = found[layers[index].name] = _load(step, layers, index, returned)
-            returned = load.returned
+            load = found[layers[index].name] = _load(step, layers, index, returned, living)
+            returned, living = load.returned, load.keeping
     return dict(reversed(found.items()))
 
 
-def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, returned: float) -> Load:
+def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, returned: float, living: float) -> Load:
     layer, policy = layers[index], step.policy
+    living = living or 1.0  # where nothing is said to come back, nothing follows for what is kept
     known = step.activity.get(layer.name, _UNKNOWN)
     selects = policy.name != "dense" and (layer.depth > 0 or policy.sparsify_output)
     by_channel = selects and layer.kind == "conv2d" and policy.granularity == "channel"
@@ -94,10 +100,18 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
     if selects:
         sought, kept = _counts(step, known, layer, ranked)
     entries = kept * (layer.outputs // ranked)
+    blank = 0.0
+    if selects and policy.name in ("static", "meprop"):
+        blank = max(0.0, 1 - kept / sought)
+    elif selects and policy.name.startswith("adaptive") and 0 < kept < ranked:
+        # Whoever keeps anything keeps one at least, and whoever keeps nothing in a layer behind has no gradient here.
+        blank = 1 - min(living, kept)
+        sought = min(float(ranked), kept / (1 - blank))
+    thresholded = selects and policy.name == "budget"
     nonzero_entries = min(entries, nonzero * layer.outputs)
-    if by_channel:  # those of the largest norms are kept
+    if by_channel:  # of the largest norms are channels that a ReLU lets through at more positions than others
         living = 1 - zero_gradients(layers, index, returned, of_living_channels=True)
-        nonzero_entries = min(entries * living, nonzero_entries)
+        nonzero_entries = min(entries * (living + min(living, nonzero)) / 2, nonzero_entries)
     if known.kept_rows is not None:
         nonzero_entries = min(nonzero_entries, known.kept_rows * layer.outputs)
     keeps_zeros = not step.skip_zeros and (by_channel or entries > nonzero_entries)
@@ -133,16 +147,19 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
         ranked=ranked,
         sought=sought,
         kept=kept,
-        blank=1 - kept / sought if selects and policy.name in ("static", "meprop") else 0.0,
-        tied=has_ties(layers, index),
+        blank=blank,
+        alike=alike(layers, index, nonzero),
         entries=entries,
         listed=selects or step.skip_zeros,
         nonzero_entries=nonzero_entries,
         nonzero_ranked=ranked if by_channel else nonzero * ranked,
         nonzero_gradients=nonzero,
+        living=living,
+        keeping=min(1 - blank, entries, _keeping(kept, ranked, living) if thresholded else living),
         parts=layer.windows * layer.groups * reached,
-        returned=returned_positions(layer, moved),
+        returned=returned_positions(layer, moved) * min(1.0, nonzero_entries),  # nothing where all of them are zero
         kept_rows=layer.rows * kept_rows,
+        nonzero_numbers=1 - zeros,
         nonzero_inputs=(1 - zeros) * padded,
         large_outputs=LARGE_OUTPUTS if known.large_outputs is None else known.large_outputs,
         moving=1 - (known.zero_moments or 0.0),
@@ -154,6 +171,17 @@ def _load(step: TrainingStep, layers: tuple[LayerGeometry, ...], index: int, ret
 LANES = 8
 """Numbers of a block: ``TP_LANES`` of c/kernels/config.h."""
 _UNKNOWN = Activity()
+
+
+def _keeping(kept: float, ranked: int, living: float) -> float:
+    """Share of the samples that keep any of their entries, where one threshold decides for all.
+
+    So much of a geometric distribution is above zero, and of a single entry as often as it is kept.
+    """
+    if not 0 < kept < ranked:
+        return living
+    each = kept / living
+    return min(living, kept / (each + max(0.0, 1 - each / ranked)))
 
 
 def _empty(layer: LayerGeometry, zeros: float, zero_blocks: float) -> float:

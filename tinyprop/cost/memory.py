@@ -15,7 +15,7 @@ from tinyprop.cost.step import TrainingStep
 from tinyprop.engine.host import Memory
 from tinyprop.errors import RequestError
 
-NETWORK_BYTES, LAYER_BYTES = 196, 164
+NETWORK_BYTES, LAYER_BYTES = 196, 168
 """``sizeof`` tp_network and tp_layer of c/network.h, with pointers of 32 bits."""
 MOST_FLOATS = 0x0FFFFFFF
 """``TP_MAX_FLOATS`` of c/tinyprop.h."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,11 @@ class Observer:
             at += 4 * count
         self._moments.append(found)
 
-    def activity(self, sums: list[list[SelectionSums]], reached: Sequence[Mapping[int, int]]) -> dict[str, Activity]:
+    def activity(self, sums: list[list[SelectionSums]]) -> dict[str, Activity]:
         """All that was seen, by layer name.
 
         Args:
             sums: of each step and trainable layer.
-            reached: of each step, positions and groups of a convolution in which rows were added to, by layer.
         """
         samples, steps = self._step.batch_size * len(sums), len(sums)
         found = {}
@@ -83,11 +82,11 @@ class Observer:
             values, weights = zip(*((shares[place], filled) for shares, filled in self._values), strict=True)
             zeros, empty, large = np.average(values, axis=0, weights=weights)
             gradients, counts = zip(*self._gradients[index], strict=True)
-            parts = sum(each.get(index, 0) for each in reached)
+            patches = sum(each[place].kept_patches for each in sums)
             found[layer.name] = Activity(
                 kept=sum(each[place].kept for each in sums) / (samples * ranked),
                 kept_rows=sum(each[place].kept_rows for each in sums) / (steps * layer.rows),
-                reached=parts / (samples * layer.windows * layer.groups) if layer.kind == "conv2d" else None,
+                reached=patches / (samples * layer.windows * layer.groups) if layer.kind == "conv2d" else None,
                 zero_inputs=float(zeros),
                 zero_blocks=float(empty),
                 zero_gradients=float(np.average(gradients, weights=counts)),

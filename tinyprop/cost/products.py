@@ -90,7 +90,7 @@ def _scattering(load: Load, positions: float) -> Features:
     }
 
 
-def _kept_rows(load: Load) -> tuple[float, float]:
+def _kept_rows(step: TrainingStep, load: Load) -> tuple[float, float]:
     """Kept entries of a sample, and the groups of four rows that they make."""
     if load.parts == 0:
         return 0.0, 0.0
@@ -99,9 +99,14 @@ def _kept_rows(load: Load) -> tuple[float, float]:
     uneven = layer.kind == "conv2d" and load.ranked == layer.outputs and load.listed
     if uneven:  # how many fall into one position differs
         groups = max(min(each, 1.0), (each + 1.5) / 4)
+    elif load.selects and step.policy.name == "budget":  # of one threshold, some samples keep much and many nothing
+        more = each / (load.living + each)  # of a geometric distribution, the chance that there is one more
+        groups = max(load.keeping, load.living * more / (1 - more**4))
     else:
+        some = load.keeping if layer.kind == "linear" else 1.0
+        each = each / some if some else 0.0
         low = math.floor(each)
-        groups = math.ceil(low / 4) + (each - low) * (math.ceil((low + 1) / 4) - math.ceil(low / 4))
+        groups = some * (math.ceil(low / 4) + (each - low) * (math.ceil((low + 1) / 4) - math.ceil(low / 4)))
     return load.entries, load.parts * groups
 
 
@@ -118,12 +123,13 @@ def _walked(load: Load) -> float:
 def _rows_added(step: TrainingStep, load: Load) -> Features:
     """Rows that are added up, or that something is added to, in groups of four."""
     layer, samples = load.layer, step.batch_size
-    entries, groups = (samples * each for each in _kept_rows(load))
+    entries, groups = (samples * each for each in _kept_rows(step, load))
     rest = layer.length % LANES
     return {
         "rounds": float(step.rounds),
         "samples": 0.0 if layer.kind == "conv2d" else float(samples),
         "images": float(samples) if layer.kind == "conv2d" else 0.0,
+        "samples with entries": samples * load.keeping * (layer.kind != "conv2d"),
         "kept": entries,
         "listed": entries * load.listed,
         "groups": groups,

@@ -36,7 +36,6 @@ from tinyprop.engine.description import Description, describe
 from tinyprop.engine.host import Memory, require_ok
 from tinyprop.engine.image import Image
 from tinyprop.engine.images import core_of, load
-from tinyprop.engine.phases import MARKED
 from tinyprop.engine.statistics import STATISTICS_BYTES
 from tinyprop.engine.weights import WeightLayout
 
@@ -123,7 +122,7 @@ class Board:
         opened, _ = self._run(replace(job, commands=Command.OPEN))
         if before:
             self._run(replace(job, commands=Command.TRAIN, samples=before * batch))
-        sums, reached = [], []
+        sums = []
         parts: dict[str, Cost] = {}
         self._observer.clear()
         for index in range(before, before + counted):
@@ -132,11 +131,10 @@ class Board:
             answer, passages = self._run(job, counting=True)
             content = self._emulator.read(self._pool.statistics, STATISTICS_BYTES * len(self._description.layers))
             sums.append(statistics_from(content))
-            reached.append(self._reached(passages))
             for name, cost in self._costs.parts(passages).items():
                 parts[name] = parts.get(name, Cost()) + cost
         means = {name: _share(cost, counted) for name, cost in parts.items()}
-        return Counted(means, self._observer.activity(sums, reached), answer.stack)
+        return Counted(means, self._observer.activity(sums), answer.stack)
 
     def _run(self, job: Job, *, counting: bool = False) -> tuple[Answer, Mapping[int, list[Passage]]]:
         address = self._image.symbols["tp_job"]
@@ -151,15 +149,6 @@ class Board:
         answer = Answer.from_bytes(self._emulator.read(address + JOB_BYTES, ANSWER_BYTES))
         require_ok(answer.status)
         return answer, passages
-
-    def _reached(self, passages: Mapping[int, list[Passage]]) -> dict[int, int]:
-        """How often rows were added to in the weight gradient of each layer: once for each position reached."""
-        entries = {self._image.symbols[name] for name in ("tp_add_outer", "tp_add_outer_runs")}
-        return {
-            mark >> 8: sum(passage.times for passage in found if passage.start in entries)
-            for mark, found in passages.items()
-            if mark & 0xFF == MARKED.index("weight_gradient")
-        }
 
 
 class _Watched(Emulator):

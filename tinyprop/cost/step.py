@@ -24,7 +24,8 @@ class Activity:
         kept: entries kept, of all that the selection chooses among (channels, where whole ones are kept). Assumed:
             what the policy says, where it says it.
         kept_rows: weight rows with a kept entry in a batch. Assumed: samples choose independently of each other.
-        reached: positions of a convolution with a kept entry. Assumed: entries lie evenly.
+        reached: output positions of a convolution with a kept entry, of each group for itself; where zeros are skipped,
+            with one that is not zero. Assumed: entries lie evenly.
         zero_inputs: numbers of its input that are exactly zero. Assumed: half behind a ReLU, none elsewhere.
         zero_blocks: blocks of eight neighbours in its input that are all zero. Assumed: zeros lie evenly.
         zero_gradients: entries of its output gradient that are exactly zero. Assumed: in front of a ReLU as many as the
@@ -55,12 +56,18 @@ class Selections(Protocol):
     def kept_rows(self) -> int: ...
     @property
     def kept_fraction(self) -> float: ...
+    @property
+    def kept_patches_fraction(self) -> float | None: ...
 
 
 def measured(layers: Mapping[str, Selections]) -> dict[str, Activity]:
     """The activity that a run's statistics show, by layer name."""
     return {
-        name: Activity(kept=layer.kept_fraction, kept_rows=layer.kept_rows / (layer.steps * layer.units))
+        name: Activity(
+            kept=layer.kept_fraction,
+            kept_rows=layer.kept_rows / (layer.steps * layer.units),
+            reached=layer.kept_patches_fraction,
+        )
         for name, layer in layers.items()
     }
 
@@ -119,9 +126,17 @@ class TrainingStep:
     @property
     def is_measured(self) -> bool:
         """Whether all that a run can measure of its numbers is known: what is kept, and what is zero."""
-        names = [layer.name for layer in layers_of(self.specification) if layer.trainable]
-        known = [self.activity.get(name, Activity()) for name in names]
-        return all(each.kept_rows is not None and each.zero_inputs is not None for each in known)
+        known = [
+            (layer.kind, self.activity.get(layer.name, Activity()))
+            for layer in layers_of(self.specification)
+            if layer.trainable
+        ]
+        return all(
+            each.kept_rows is not None
+            and each.zero_inputs is not None
+            and (each.reached is not None or kind == "linear")
+            for kind, each in known
+        )
 
     @property
     def momentum(self) -> float:

@@ -51,7 +51,7 @@ def errors_of(
 
 def measured_of(activity: Mapping[str, Activity]) -> dict[str, Activity]:
     """Of what was observed, what is known of a run without simulating it: see `tinyprop.estimate.trained`."""
-    return {name: replace(known, reached=None, zero_gradients=None) for name, known in activity.items()}
+    return {name: replace(known, zero_gradients=None) for name, known in activity.items()}
 
 
 def kept_of(activity: Mapping[str, Activity]) -> dict[str, Activity]:

@@ -110,7 +110,7 @@ def _route(load: Load, policy: AnyPolicy) -> str:
         return "threshold"
     if load.ranked != load.layer.outputs:
         return "channels"
-    return route(load.ranked, load.sought, load.nonzero_ranked, tied=load.tied)
+    return route(load.ranked, load.sought, _nonzero_of_living(load), alike=load.alike)
 
 
 def _select(step: TrainingStep, load: Load) -> Features:
@@ -120,15 +120,16 @@ def _select(step: TrainingStep, load: Load) -> Features:
     follows_error = load.selects and policy.name.startswith("adaptive")
     by_channel = load.selects and load.ranked != layer.outputs
     looks_first = follows_error or decides  # at the local error: what is all zero is not ranked
-    ranked = float(samples * load.selects * (load.kept > 0 or not looks_first))
-    listed = load.kept if looks_first else load.sought
+    seen = 1 - load.blank if looks_first else 1.0
+    ranked = samples * load.selects * seen * (load.kept > 0 or not looks_first)
     by_channel_ranked = ranked * by_channel
-    ranking = _ranking(load, by_channel=by_channel) if load.selects else {}
+    ranking = _ranking(load, by_channel=by_channel, looks_first=looks_first) if load.selects else {}
     return {
         "rounds": float(step.rounds),
         "rounds of the first layer": float(step.rounds * (not layer.gives_input_gradient)),
         "samples": float(samples),
         "selections": ranked,
+        "errors": samples * seen * looks_first,
         "measured": float(samples * layer.outputs * looks_first),
         "nonzero measured": samples * nonzero * looks_first,
         **{name: ranked * ranking.get(name, 0.0) for name in vars(Ranking())},
@@ -137,9 +138,10 @@ def _select(step: TrainingStep, load: Load) -> Features:
         "channels": by_channel_ranked * layer.rows,
         "norms": by_channel_ranked * layer.outputs,
         "nonzero norms": by_channel_ranked * nonzero,
+        "sums of norms": by_channel_ranked * max(0.0, nonzero - layer.rows),
         "positions": by_channel_ranked * layer.windows,
-        "repeated": by_channel_ranked * listed * layer.windows,
-        "tested": samples * listed * layer.outputs / load.ranked * step.skip_zeros,
+        "repeated": by_channel_ranked * load.sought * layer.windows,
+        "tested": samples * seen * load.sought * layer.outputs / load.ranked * step.skip_zeros,
         "listed": samples * load.entries * step.skip_zeros,
     }
 
@@ -153,21 +155,28 @@ def _compare(step: TrainingStep, load: Load) -> Features:
         "samples": float(samples),
         "blocks squared": float(samples * (layer.inputs // LANES)),
         "rest squared": float(samples * (layer.inputs % LANES)),
-        "nonzero squared": samples * layer.inputs * load.nonzero_inputs,
+        "nonzero squared": samples * layer.inputs * load.nonzero_numbers,
         "compared": float(samples * layer.outputs),
         "kept": samples * load.kept,
     }
 
 
-def _ranking(load: Load, *, by_channel: bool) -> dict[str, float]:
-    """Work of ranking a sample, on average. Where fewer are kept than are sought, the others' gradients are all zero,
-    and ranked in vain if nobody has looked before."""
+def _ranking(load: Load, *, by_channel: bool, looks_first: bool) -> dict[str, float]:
+    """Work of ranking a sample, on average over those that are ranked.
+
+    Where fewer are kept than are sought, the others' gradients are all zero, and ranked in vain if nobody looks first.
+    """
     columns = load.layer.rows if load.layer.kind == "conv2d" and not by_channel else 1
-    blank = load.blank
-    nonzero = min(float(load.ranked), load.nonzero_ranked / (1 - blank)) if blank < 1 else 0.0
-    tied = load.tied and not by_channel
-    living, dead = (vars(rank(load.ranked, load.sought, each, columns, tied=tied)) for each in (nonzero, 0.0))
+    blank = 0.0 if looks_first else load.blank
+    alike = 1.0 if by_channel else load.alike
+    numbers = (_nonzero_of_living(load), 0.0)
+    living, dead = (vars(rank(load.ranked, load.sought, each, columns, alike=alike)) for each in numbers)
     return {name: (1 - blank) * living[name] + blank * dead[name] for name in living}
+
+
+def _nonzero_of_living(load: Load) -> float:
+    """Of what is ranked, the numbers that are not zero, in samples where not all are."""
+    return min(float(load.ranked), load.nonzero_ranked / (1 - load.blank)) if load.blank < 1 else 0.0
 
 
 def _looked_through(load: Load) -> float:

@@ -93,6 +93,7 @@ class TrainableLayer:
         fan_in: inputs that one output sees.
         positions: output positions of one unit; 1 in a linear layer.
         entries: n, what one sample's selection chooses among: outputs, or channels where whole ones are kept.
+        patches: of a sample, output positions of a convolution, of each group for itself; 0 in a linear layer.
     """
 
     name: str
@@ -101,6 +102,7 @@ class TrainableLayer:
     bias: bool
     positions: int
     entries: int
+    patches: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,12 +266,13 @@ def _layer_words(layer: Layer) -> NDArray[np.uint32]:
 def _trainable_layers(specification: NetworkSpecification, *, by_channel: bool) -> Iterator[TrainableLayer]:
     for name, layer, shape in specification.named_layers():
         if isinstance(layer, Linear):
-            yield TrainableLayer(name, layer.out_features, layer.in_features, True, 1, layer.out_features)
+            yield TrainableLayer(name, layer.out_features, layer.in_features, True, 1, layer.out_features, 0)
         elif isinstance(layer, Conv2d):
             fan_in = layer.in_channels // layer.groups * layer.kernel**2
             positions = shape[1] * shape[2]
             entries = shape[0] * (1 if by_channel else positions)
-            yield TrainableLayer(name, shape[0], fan_in, layer.bias, positions, entries)
+            patches = positions * layer.groups
+            yield TrainableLayer(name, shape[0], fan_in, layer.bias, positions, entries, patches)
 
 
 def _channels_last(shape: Shape) -> tuple[int, int, int]:

@@ -26,11 +26,13 @@ class Measured:
 
     Attributes:
         batch_size: which its ``kept_rows`` belong to.
+        skip_zeros: whether entries that are zero count in ``kept_rows`` and ``reached``: they do not where it is set.
     """
 
     run: str
     policy: AnyPolicy
     batch_size: int
+    skip_zeros: bool
     activity: Mapping[str, Activity]
 
 
@@ -135,9 +137,12 @@ def _fitting(step: TrainingStep, run: Measured) -> Mapping[str, Activity]:
             f"--run {run.run}: its network has layers {', '.join(run.activity)}, the one asked for has "
             f"{', '.join(names)}; what was kept in one says nothing of the other"
         )
-    if step.batch_size == run.batch_size:
-        return run.activity
-    return {name: replace(known, kept_rows=None) for name, known in run.activity.items()}
+    activity = run.activity
+    if step.skip_zeros != run.skip_zeros:
+        activity = {name: replace(known, kept_rows=None, reached=None) for name, known in activity.items()}
+    if step.batch_size != run.batch_size:
+        activity = {name: replace(known, kept_rows=None) for name, known in activity.items()}
+    return activity
 
 
 @dataclass(frozen=True, eq=False)

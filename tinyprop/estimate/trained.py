@@ -56,6 +56,7 @@ def activity_in(result: Mapping[str, Any]) -> dict[str, Activity]:
         layer["name"]: Activity(
             kept=layer["kept_fraction"],
             kept_rows=layer.get("kept_rows_fraction"),
+            reached=layer.get("kept_patches_fraction"),
             **{share: layer[share] for share in NUMBERS if share in layer},
         )
         for layer in result["layers"]

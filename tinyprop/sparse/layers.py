@@ -148,9 +148,15 @@ class SparseLayer(nn.Module):
             )
         tally.entries = len(self.weight) if by_channel else gradient[0].numel()
         tally.positions = units_first[0, 0].numel() if by_channel else 1
+        tally.patches = self._patches(gradient)
         tally.input_gradient = input_gradient
         tally.add(
-            len(gradient), float(selection.ratio.sum()), float(local_error.sum()), kept, self._rows_kept(mask, kept)
+            samples=len(gradient),
+            ratio=float(selection.ratio.sum()),
+            local_error=float(local_error.sum()),
+            kept=kept,
+            kept_rows=self._rows_kept(mask, kept),
+            kept_patches=len(gradient) * tally.patches if mask is None else self._patches_kept(mask),
         )
         if step.record_masks:
             place.last_mask = torch.ones_like(gradient, dtype=torch.bool) if mask is None else mask
@@ -235,6 +241,14 @@ class SparseLayer(nn.Module):
             return int(mask.any(dim=0).count_nonzero())
         return int(mask.movedim(self.unit_dim, 0).flatten(1).any(dim=1).count_nonzero())
 
+    def _patches(self, gradient: Tensor) -> int:
+        """Patches of a sample: output positions of a convolution, of each group for itself."""
+        return 0
+
+    def _patches_kept(self, mask: Tensor) -> int:
+        """Those of a batch with a kept entry."""
+        return 0
+
 
 class SparseLinear(nn.Linear, SparseLayer):  # type: ignore[misc]  # torch types a missing bias as Any
     """`torch.nn.Linear` with sparse backpropagation. Input (B, …, m), output (B, …, n)."""
@@ -275,6 +289,13 @@ class SparseConv2d(nn.Conv2d, SparseLayer):
             return conv2d_of_kept_channels(input, self.weight, self.bias, selector, **geometry)
         bias, dense_bias = _split_bias(self)
         return select_gradient(self._conv_forward(input, self.weight, bias), selector, dense_bias, unit_dim=-3)
+
+    def _patches(self, gradient: Tensor) -> int:
+        return self.groups * gradient[0, 0].numel()
+
+    def _patches_kept(self, mask: Tensor) -> int:
+        by_group = mask.reshape(len(mask), self.groups, -1, *mask.shape[2:])
+        return int(by_group.any(dim=2).count_nonzero())
 
 
 def _learnt_from(skipped: NDArray[np.bool_], like: Tensor) -> Tensor:

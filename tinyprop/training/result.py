@@ -12,6 +12,7 @@ from tinyprop.errors import DataError
 if TYPE_CHECKING:
     from tinyprop.config.schema import RunConfig
     from tinyprop.datasets.contract import Dataset
+    from tinyprop.sparse.statistics import LayerStatistics
     from tinyprop.training.fit import FitState
 
 FILE_NAME = "result.json"
@@ -63,6 +64,7 @@ def outcome(config: RunConfig, dataset: Dataset, state: FitState, metrics: dict[
                 "ratio": layer.ratio,
                 "kept_fraction": layer.kept_fraction,
                 "kept_rows_fraction": layer.kept_rows / (layer.steps * layer.units),
+                **_kept_patches(layer),
                 "local_error": layer.local_error,
             }
             for name, layer in state.totals.items()
@@ -107,6 +109,12 @@ def read(run_dir: Path) -> Result | None:
     if not isinstance(result, dict) or not {"status", "name", "config_hash", "run_id"} <= result.keys():
         raise DataError(f"{path}: not the result of a run; delete it to train this run anew")
     return result
+
+
+def _kept_patches(layer: LayerStatistics) -> dict[str, float]:
+    """Of a convolution alone, and where all of its steps were counted."""
+    fraction = layer.kept_patches_fraction
+    return {} if fraction is None else {"kept_patches_fraction": fraction}
 
 
 def _memory(config: RunConfig, parameters: int) -> dict[str, Any]:

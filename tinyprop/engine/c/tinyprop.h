@@ -56,6 +56,8 @@ typedef struct tp_statistics {
     uint32_t kept;                        /* entries kept, or channels where whole ones are */
     uint32_t kept_rows;                   /* weight rows with a kept entry, added up over the batches; with
                                              TP_SKIP_ZEROS, with one that is not zero */
+    uint32_t kept_patches;                /* of a convolution: output positions with a kept entry, of each group for
+                                             itself, added up over the samples; with TP_SKIP_ZEROS likewise; else 0 */
     float ratio;                          /* of all samples */
     float local_error;                    /* of all samples; 0 where it is not measured */
     float ratio_carry, local_error_carry; /* what the sums have lost to rounding */

@@ -29,6 +29,7 @@ static void add_convolution(tp_network *network, tp_layer *layer, uint32_t s, co
     const bool contiguous = tp_patch_is_contiguous(geometry);
     const bool skips_zeros = (network->options & TP_SKIP_ZEROS) != 0;
     const tp_list kept = tp_kept_of(network, layer, s);
+    uint32_t patches = 0;
     tp_walk walk;
     for (bool more = tp_first_part(&walk, geometry, kept); more; more = tp_next_part(&walk, geometry)) {
         const uint32_t first = walk.group * (layer->rows / geometry->groups);
@@ -40,6 +41,7 @@ static void add_convolution(tp_network *network, tp_layer *layer, uint32_t s, co
         else
             tp_gather_patch(image, geometry, walk.group, walk.row, walk.column, network->patch);
         touch(layer, &walk.here, walk.base, first);
+        patches++;
         if (!skips_zeros) {
             tp_add_outer(rows, layer->length, walk.here.index, walk.base, walk.here.count, g, scale, patch);
             continue;
@@ -48,6 +50,7 @@ static void add_convolution(tp_network *network, tp_layer *layer, uint32_t s, co
         tp_add_outer_runs(rows, layer->length, walk.here.index, walk.base, walk.here.count, g, scale, patch,
                           network->runs, count);
     }
+    layer->statistics.kept_patches += patches;
 }
 
 static void add_biases(const tp_network *network, const tp_layer *layer, uint32_t s, const float *g, float scale,
