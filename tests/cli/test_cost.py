@@ -1,6 +1,7 @@
 """``tinyprop cost``: what it compares, what it asks back, what it refuses."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -140,8 +141,27 @@ def test_the_largest_ratio_in_a_budget_is_within_it_and_a_larger_one_is_not(said
     (none,) = said(*network, target, "--what-if", "ram=1KB,milliseconds=1e9")
     assert (none["ratio"], none["bounded_by"]) == (None, "ram_bytes")
     out = tinyprop("cost", *network, target, "--what-if", f"milliseconds={budget}")[1]
-    assert re.search(rf"^1 +{answer['ratio']:.4f} \(time\) ", out, re.MULTILINE)
+    assert re.search(rf"^1 +{math.floor(1e4 * answer['ratio']) / 1e4:.4f} \(time\) ", out, re.MULTILINE)
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_ratio_shown_for_a_budget_keeps_it(said, tinyprop):
+    """Of 32 entries 5.5 are 0.171875: a ratio shown as 0.1719 would keep one more."""
+    asked = ("policy=static", "target=stm32f407", "--what-if", "milliseconds=4.5")
+    shown = [word for word in tinyprop("cost", *asked)[1].split() if word.startswith("0.1")][0]
+    (row,) = said("policy=static", f"policy.ratio={shown}", "target=stm32f407")
+    assert row["milliseconds.step"] <= 4.5
+
+
+def test_what_a_run_measured_is_no_measurement_of_another_network_or_policy(said, train):
+    _, trained, _ = train("policy=adaptive")
+    hidden = "model.hidden=[9]" if len(trained["kept_fraction"]) == 2 else "model.hidden=[9,9]"
+    own, other, larger = (
+        said("--run", trained["name"], "target=stm32f407", *changed)[0]
+        for changed in ((), ("policy.s_max=0.9",), (hidden,))
+    )
+    assert own["kept"] == other["kept"] == larger["kept"]
+    assert own["errors"] != other["errors"] == larger["errors"]
 
 
 def test_samples_are_what_is_said_or_what_the_files_hold(said, workplace):
@@ -182,7 +202,13 @@ def test_what_does_not_fit_is_said_by_how_much(tinyprop, said):
         (("--config-dir", "more", "target=poor"), "target.clock_mhz: a value is required"),
         (("--config-dir", "more", "cost.targets=[poor]"), "cost.targets: target poor: clock_mhz: a value is required"),
         (("policy=static", "--what-if", "seconds=1"), "--what-if seconds=1: is no budget; give milliseconds=2"),
-        (("policy=static", "--what-if", "ram=0"), "--what-if ram=0: is not above 0"),
+        (("policy=static", "--what-if", "ram=0"), "--what-if ram=0: is no finite number above 0"),
+        (("policy=static", "--what-if", "ram=1KB,ram=2KB"), "--what-if ram=2KB: this budget is given twice"),
+        (("policy=adaptive", "--kept", "fc1=0.1,fc1=0.2"), "--kept fc1=0.1,fc1=0.2: a layer is given twice"),
+        (
+            ("policy=static", "target=stm32f407", "target.fpu=false"),
+            "STM32F407VG: no cost is known for a cortex-m4 without a floating-point unit, only for one with it",
+        ),
         (("policy=dense", "--what-if", "ram=9KB"), "policy=dense: has no ratio"),
         (("--input", "28x28", "--outputs", "10"), "--input 28x28: is neither channels x height x width"),
         (("--input", "784"), "--input and --outputs go together"),

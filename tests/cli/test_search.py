@@ -72,6 +72,8 @@ def test_force_searches_anew_and_comes_to_the_same(search):
     assert status == 0
     assert [run["status"] for run in again["runs"]] == ["done", "done"], "trained, not found again"
     assert settings_of(again) == settings_of(first)
+    assert again["search"]["forced"] is True
+    assert not any("force" in trial["command"] for trial in again["search"]["trials"]), "the command finds it again"
     assert [trial["scores"] for trial in again["search"]["trials"]] == [
         trial["scores"] for trial in first["search"]["trials"]
     ]

@@ -41,6 +41,10 @@ def refusal(*overrides: str) -> str:
         ("hydra.sweeper.objectives=[test_accuracy]", "is of the test set, which selects nothing"),
         ("hydra.sweeper.objectives=[speed]", "speed is nothing to search by; known: validation_accuracy"),
         ("hydra.sweeper.objectives=[cost.rp2040.cycles.step]", "these runs have no cost on rp2040, only on"),
+        (
+            "hydra.sweeper.objectives=[cost.stm32f746.microjoules.step]",
+            "no energy is known for STM32F746NG; its file lacks run_current_ma and supply_volts",
+        ),
         ("hydra.sweeper.pruner=median", "compares trials by one number, and there are 2 objectives"),
         ("trainer.validation_fraction=0", "validation_accuracy needs validation data"),
         ("hydra.sweeper.n_trials=0", "hydra.sweeper.n_trials: 0 is under 1"),
@@ -119,3 +123,8 @@ def test_the_identity_is_of_what_makes_trials_comparable():
 )
 def test_as_many_trials_are_trained_at_once_as_the_launcher_runs(overrides, expected):
     assert plan(*overrides).batch_size == expected
+
+
+def test_a_search_without_multirun_is_refused():
+    with pytest.raises(RequestError, match="hydra/sweeper=search: a search is a multirun; add -m"):
+        composer().request(["hydra/sweeper=search"], multirun=False)

@@ -62,7 +62,7 @@ def run(argv: list[str]) -> int:
     if arguments.run is not None:
         overrides, measured = _of_run(arguments, overrides)
     cases, targets = comparison.cases_of(
-        _jobs(composer, overrides),
+        _jobs(composer, overrides, arguments.overrides),
         cost_options.shapes(arguments),
         kept=kept,
         run=measured,
@@ -133,12 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _jobs(composer: Composer, overrides: list[str]) -> list[Job]:
-    """Every combination; where no target is chosen, on the default one and on ``cost.targets``."""
+def _jobs(composer: Composer, overrides: list[str], asked: list[str]) -> list[Job]:
+    """Every combination; where no target is asked for, on the configured one and on ``cost.targets``."""
     from dataclasses import replace
 
     request = composer.request(overrides, multirun=True)
-    if any(line.lstrip("+").startswith(("target=", "target.")) for line in overrides):
+    keys = [line.lstrip("+").partition("=")[0] for line in asked]
+    if "cost.targets" not in keys and any(key == "target" or key.startswith("target.") for key in keys):
         return list(request.jobs)
     found = []
     for job in request.jobs:
@@ -166,6 +167,4 @@ def _of_run(arguments: argparse.Namespace, overrides: list[str]) -> tuple[list[s
         for word in words
         if not word.startswith(("-", "hydra")) and not any(word.startswith((f"{key}=", f"{key}.")) for key in given)
     ]
-    skip_zeros = getattr(config.backend, "skip_zeros", False)
-    measured = Measured(result["name"], config.policy, config.trainer.batch_size, skip_zeros, activity_in(result))
-    return [*own, *overrides], measured
+    return [*own, *overrides], Measured(result["name"], config, activity_in(result))

@@ -74,7 +74,10 @@ def kept_fractions(arguments: argparse.Namespace) -> Kept | None:
                 raise RequestError(f"--kept {text}: is outside [0, 1], the fraction of entries that is kept")
             return share
         pairs = [part.split("=") for part in text.split(",")]
-        return {name.strip(): float(value) for name, value in pairs}
+        fractions = {name.strip(): float(value) for name, value in pairs}
+        if len(fractions) < len(pairs):
+            raise RequestError(f"--kept {text}: a layer is given twice; give each once")
+        return fractions
     except ValueError:
         raise RequestError(
             f"--kept {text}: is neither a fraction, as 0.05, nor one a layer, as fc1=0.02,fc2=0.1"
@@ -104,10 +107,13 @@ def budget_of(asked: list[str] | None) -> Budget | None:
             field = ""
         if not field:
             raise RequestError(
-                f"--what-if {text}: is no budget; give milliseconds=2, millijoules=0.1, microjoules=100 or ram=64KB"
+                f"--what-if {text}: is no budget; give milliseconds=2, millijoules=0.1, microjoules=100, ram=64KB or "
+                "ram=65536 (bytes)"
             )
         if not 0 < value < float("inf"):
-            raise RequestError(f"--what-if {text}: is not above 0")
+            raise RequestError(f"--what-if {text}: is no finite number above 0")
+        if field in values:
+            raise RequestError(f"--what-if {text}: this budget is given twice; give each once")
         values[field] = value
     if "ram_bytes" in values:
         values["ram_bytes"] = int(values["ram_bytes"])

@@ -29,7 +29,7 @@ def run_search(
     assert plan is not None
     with opened(plan, runs_dir, composer.job, anew=request.base.trainer.force) as search:
         ended = run_multirun(request, hydra_arguments, composer, progress, chosen=search.runs_left)
-        return ended, _account(search, runs_dir)
+        return ended, _account(search, runs_dir, forced=request.base.trainer.force)
 
 
 def is_complete(account: dict[str, Any]) -> bool:
@@ -38,7 +38,7 @@ def is_complete(account: dict[str, Any]) -> bool:
     return len(statuses) >= account["n_trials"] and set(statuses) <= {"complete", "pruned"}
 
 
-def _account(search: Search, runs_dir: Path) -> dict[str, Any]:
+def _account(search: Search, runs_dir: Path, *, forced: bool) -> dict[str, Any]:
     plan = search.plan
     return {
         "study": plan.study_name,
@@ -47,6 +47,7 @@ def _account(search: Search, runs_dir: Path) -> dict[str, Any]:
         "seeds": list(plan.seeds),
         "objectives": [{"name": each.name, "maximised": each.maximised} for each in plan.objectives],
         "n_trials": plan.settings.n_trials,
+        "forced": forced,
         "trials": [_trial(plan, trial) for trial in search.trials()],
     }
 
@@ -69,4 +70,5 @@ def _command(plan: SearchPlan, trial: TrialRecord) -> str:
     several = len(plan.seeds) > 1
     drawn = [f"{key}={value}" for key, value in trial.values.items()]
     seeds = f"seed={','.join(map(str, plan.seeds))}"
-    return shlex.join(["tinyprop", "train", *(["-m"] if several else []), *plan.fixed, *drawn, seeds])
+    fixed = [line for line in plan.fixed if not line.startswith("trainer.force=")]  # what is trained is found again
+    return shlex.join(["tinyprop", "train", *(["-m"] if several else []), *fixed, *drawn, seeds])

@@ -146,7 +146,7 @@ def _multirun(request: Any, hydra_arguments: list[str], composer: Any, as_json: 
         screen.print(ending(account.rows))
         print(f"More: tinyprop compare --study {account.sweep}")
         print(f"Report: {account.report}")
-    _say_interrupted(account.exit_status)
+    _say_interrupted(account.exit_status, request)
     return account.exit_status
 
 
@@ -163,13 +163,14 @@ def _search(request: Any, hydra_arguments: list[str], composer: Any, as_json: bo
         _print_json({**known, "search": search})
     else:
         console().print(search_table(search), crop=False)
-    _say_interrupted(account.exit_status)
+    _say_interrupted(account.exit_status, request)
     return account.exit_status or (0 if is_complete(search) else 1)
 
 
-def _say_interrupted(exit_status: int) -> None:
+def _say_interrupted(exit_status: int, request: Any) -> None:
     if exit_status == INTERRUPTED:
-        print("error: interrupted; the same command goes on with what is left", file=sys.stderr)
+        again = "the same command without --force" if request.base.trainer.force else "the same command"
+        print(f"error: interrupted; {again} goes on with what is left", file=sys.stderr)
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from tinyprop.config.grid import Combination, Grid, study_grid
 from tinyprop.config.launchers import missing_extra, refused_values
@@ -68,6 +68,10 @@ class Composer:
             return self._loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=RunMode.RUN)
         except MissingConfigException as error:
             raise RequestError(f"{first_line(error)}{_hint(error)}") from error
+        except MarkedYAMLError as error:
+            mark = error.problem_mark
+            place = "" if mark is None else f"{mark.name}, line {mark.line + 1}: "
+            raise RequestError(f"{place}{error.problem}") from error
         except _REFUSALS as error:
             raise RequestError(first_line(error)) from error
 
@@ -127,6 +131,8 @@ class Composer:
         launcher = missing_extra(str(OmegaConf.select(tree, "hydra.launcher._target_")))
         if multirun:
             problems += [f"hydra/launcher: {launcher}"] if launcher else refused_values(tree)
+        if is_search(tree) and not multirun:
+            problems.append("hydra/sweeper=search: a search is a multirun; add -m")
         if multirun and is_search(tree):
             return self._search(tree, parsed, problems)
         problems += [
@@ -189,8 +195,7 @@ class Composer:
             jobs, refused = self._jobs([tuple(arguments)])
             return (jobs[0].config if jobs else None), refused
 
-        names = {option: target.name for option, target in self.targets(self.groups["target"]).items()}
-        plan, base, refused = planned(tree, [*space, *parsed], configure, names)
+        plan, base, refused = planned(tree, [*space, *parsed], configure, self.targets(self.groups["target"]))
         raise_all(refused)
         assert plan is not None
         assert base is not None

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tinyprop.config.overrides import is_hydras
 from tinyprop.config.problems import of_validation
 from tinyprop.config.schema import RunConfig
+from tinyprop.cost.target import Target
 from tinyprop.search.objectives import objective, target_of
 from tinyprop.search.plan import SearchPlan
 from tinyprop.search.settings import SearchSettings
@@ -33,13 +34,13 @@ def is_search(tree: DictConfig) -> bool:
 
 
 def planned(
-    tree: DictConfig, overrides: Sequence[Override], configure: Configure, target_names: Mapping[str, str]
+    tree: DictConfig, overrides: Sequence[Override], configure: Configure, targets: Mapping[str, Target]
 ) -> tuple[SearchPlan | None, RunConfig | None, list[str]]:
     """The search, the configuration of its first corner, and what is wrong with either.
 
     Args:
         overrides: the sweeper's own ``params``, then the command line; of a key's the last one counts.
-        target_names: every option of the group ``target`` and the name of what it is.
+        targets: every option of the group ``target``.
     """
     if find_spec("optuna") is None:
         return None, None, ["hydra/sweeper=search: Optuna is not installed; pip install 'tinyprop[search]'"]
@@ -67,7 +68,7 @@ def planned(
         return None, None, [*problems, *refused]
     if not problems:
         problems += configure([*fixed, *_corner(space, 1), f"seed={seeds[0]}"])[1]
-    problems += _objective_problems(settings, base, target_names)
+    problems += _objective_problems(settings, base, targets)
     batch_size, refused = _batch_size(settings, tree)
     problems += refused
     if settings.pruner is not None and len(seeds) > 1:
@@ -75,10 +76,11 @@ def planned(
             f"hydra.sweeper.pruner: {settings.pruner!r} watches one run a trial, and there are {len(seeds)} seeds; "
             "search with one seed or without pruning"
         )
+    names = {option: target.name for option, target in targets.items()}
     plan = SearchPlan(
         settings=settings,
         space=space,
-        objectives=tuple(objective(name, target_names) for name in settings.objectives),
+        objectives=tuple(objective(name, names) for name in settings.objectives),
         seeds=seeds,
         fixed=tuple(fixed),
         batch_size=batch_size,
@@ -180,7 +182,7 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _objective_problems(settings: SearchSettings, base: RunConfig, target_names: Mapping[str, str]) -> list[str]:
+def _objective_problems(settings: SearchSettings, base: RunConfig, targets: Mapping[str, Target]) -> list[str]:
     problems = []
     watched = [name for name in settings.objectives if name.startswith("validation_")]
     if watched and base.trainer.validation_fraction == 0:
@@ -188,14 +190,23 @@ def _objective_problems(settings: SearchSettings, base: RunConfig, target_names:
             f"hydra.sweeper.objectives: {', '.join(watched)} needs validation data: "
             "set trainer.validation_fraction above 0 (the test set is never used)"
         )
-    modelled = {base.target.name, *(target_names[name] for name in base.cost.targets if name in target_names)}
+    others = [targets[option] for option in base.cost.targets if option in targets]
+    modelled = {target.name: target for target in (*others, base.target)}
     for name in settings.objectives:
         target = target_of(name)
-        if target is not None and target_names.get(target, target) not in modelled:
-            known = [option for option, full in target_names.items() if full in modelled]
+        if target is None:
+            continue
+        part = modelled.get(targets[target].name if target in targets else target)
+        if part is None:
+            known = [option for option, other in targets.items() if other.name in modelled]
             problems.append(
                 f"hydra.sweeper.objectives: {name}: these runs have no cost on {target}, only on {', '.join(known)}; "
                 "set target or cost.targets"
+            )
+        elif "microjoules" in name and not part.knows_power:
+            problems.append(
+                f"hydra.sweeper.objectives: {name}: no energy is known for {part.name}; its file lacks run_current_ma "
+                "and supply_volts"
             )
     return problems
 

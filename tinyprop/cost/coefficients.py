@@ -19,7 +19,7 @@ DIRECTORY = Path(__file__).resolve().parent / "coefficients"
 QUANTITIES = ("instructions", "cycles", "jumps")
 """What is counted: instructions executed; modelled cycles with memories that answer at once; branches that go on
 elsewhere, each of which waits for the flash."""
-_CALIBRATE = "python -m tinyprop.cost.calibrate"
+_CALIBRATE = "tinyprop cost calibrate"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tinyprop.cost.coefficients import Coefficients, Kernel, coefficients_of
 from tinyprop.cost.step import TrainingStep
 from tinyprop.cost.target import Target
 from tinyprop.cost.work import Part, parts_of
+from tinyprop.engine.images import CORES
 from tinyprop.engine.phases import PHASES
 from tinyprop.errors import RequestError
 
@@ -139,10 +140,17 @@ def predict(step: TrainingStep, target: Target, *, coefficients: Coefficients | 
         coefficients: other ones than those stored for the target's core.
 
     Raises:
-        RequestError: the engine cannot run the network, nothing is known of the target's core, or nothing says what an
-            adaptive policy keeps.
+        RequestError: the engine cannot run the network, nothing is known of the target's core, or of one with an FPU
+            like its own, or nothing says what an adaptive policy keeps.
     """
     known = coefficients or coefficients_of(target.core)
+    has_fpu = CORES[known.core].fpu
+    if target.fpu != has_fpu:
+        raise RequestError(
+            f"{target.name}: no cost is known for a {target.core} {'with' if target.fpu else 'without'} a "
+            f"floating-point unit, only for one {'with' if has_fpu else 'without'} it "
+            f"(target.fpu={str(has_fpu).lower()})"
+        )
     found: dict[str, Cost] = {}
     for part in parts_of(step):
         found[f"{part.layer}.{part.phase}" if part.layer else part.phase] = _cost(part, _kernel(known, part))
@@ -163,7 +171,7 @@ def _kernel(known: Coefficients, part: Part) -> Kernel:
     if kernel is None or kernel.features != tuple(part.features):
         raise RequestError(
             f"the stored costs of {known.core} are not for this version of the model ({part.kernel} differs); run: "
-            "python -m tinyprop.cost.calibrate"
+            "tinyprop cost calibrate"
         )
     return kernel
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from tinyprop.errors import RequestError, require
 
-_UNSOURCED = "is missing: name the document and the table that the figure is from"
+_UNSOURCED = (
+    "is missing: name the document and the table that the figure is from; on a command line as "
+    "+target.sources.run_current_ma='…'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tinyprop.config.request import Job
     from tinyprop.config.schema import RunConfig
     from tinyprop.datasets.shape import SampleShape
-    from tinyprop.sparse.policies import AnyPolicy
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +24,23 @@ class Measured:
     """What a finished run measured.
 
     Attributes:
-        batch_size: which its ``kept_rows`` belong to.
-        skip_zeros: whether entries that are zero count in ``kept_rows`` and ``reached``: they do not where it is set.
+        run: its name.
+        config: which what was measured belongs to.
     """
 
     run: str
-    policy: AnyPolicy
-    batch_size: int
-    skip_zeros: bool
+    config: RunConfig
     activity: Mapping[str, Activity]
+
+    def holds_for(self, config: RunConfig) -> bool:
+        """Whether a run of another configuration would measure much the same: of the numbers, not only what is kept."""
+        mine = self.config
+        return (config.dataset, config.model, config.policy, config.optimizer) == (
+            mine.dataset,
+            mine.model,
+            mine.policy,
+            mine.optimizer,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +109,8 @@ def cases_of(
             continue
         step = step_of(job.config, shape_of(job.config))
         activities: dict[str, Mapping[str, Activity]] = {"policy": {}}
-        if run is not None and (follows_data(step) or step.policy == run.policy):
-            used, activities = True, {f"run {run.run}": _fitting(step, run)}
+        if run is not None and (follows_data(step) or step.policy == run.config.policy):
+            used, activities = True, {f"run {run.run}": _fitting(step, job.config, run)}
         elif kept is not None and follows_data(step):
             used, activities = True, {"--kept": keeping(step, kept)}
         elif follows_data(step) and not any_ratio:
@@ -130,7 +137,8 @@ def _tells(common: set[str]) -> Callable[[str], bool]:
     return lambda line: line not in common and not line.startswith(("target=", "target."))
 
 
-def _fitting(step: TrainingStep, run: Measured) -> Mapping[str, Activity]:
+def _fitting(step: TrainingStep, config: RunConfig, run: Measured) -> Mapping[str, Activity]:
+    """What of a run's measurements holds for a step of another configuration: at least, it is taken to keep as much."""
     names = trainable_layers(step)
     if names != list(run.activity):
         raise RequestError(
@@ -138,9 +146,11 @@ def _fitting(step: TrainingStep, run: Measured) -> Mapping[str, Activity]:
             f"{', '.join(names)}; what was kept in one says nothing of the other"
         )
     activity = run.activity
-    if step.skip_zeros != run.skip_zeros:
+    if not run.holds_for(config):
+        return {name: Activity(kept=known.kept) for name, known in activity.items()}
+    if step.skip_zeros != getattr(run.config.backend, "skip_zeros", False):  # entries that are zero do not count there
         activity = {name: replace(known, kept_rows=None, reached=None) for name, known in activity.items()}
-    if step.batch_size != run.batch_size:
+    if step.batch_size != run.config.trainer.batch_size:
         activity = {name: replace(known, kept_rows=None) for name, known in activity.items()}
     return activity
 

@@ -133,7 +133,7 @@ def _configurations(each: FamilyComparison, *, brief: bool) -> Sheet:
         f"{summary.group.label}: " + _missing(summary.group.missing) for summary in each.groups if summary.group.missing
     ]
     if each.target_name:
-        notes.append(f"Cycles and energy: {each.target_name}.")
+        notes.append(f"Cycles and energy: modelled, of a step on {each.target_name}. *: on the Pareto front.")
     notes += each.family.notes
     return Sheet("configurations", f"{each.score.title} and cost", columns, rows, notes)
 

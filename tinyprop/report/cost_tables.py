@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
@@ -163,7 +164,8 @@ def _allowed(answer: Answer) -> str:
     ratio, bounded_by = answer.allowance.ratio, answer.allowance.bounded_by
     if ratio is None:
         return f"none: {_WORDS[bounded_by or '']}"
-    return "any" if bounded_by is None else f"{ratio:.4f} ({_WORDS[bounded_by]})"
+    shown = math.floor(ratio * 1e4) / 1e4  # a ratio rounded up would keep an entry more, and break the budget
+    return "any" if bounded_by is None else f"{shown:.4f} ({_WORDS[bounded_by]})"
 
 
 _WORDS = {"milliseconds": "time", "microjoules": "energy", "ram_bytes": "RAM", "": ""}

@@ -25,7 +25,8 @@ def search_table(search: Mapping[str, Any]) -> RenderableType:
     Args:
         search: ``study``, ``storage``, ``space`` (texts), ``seeds``, ``objectives`` (mappings of ``name`` and
             ``maximised``), ``n_trials``, and ``trials``: mappings of ``number``, ``status``, ``values``,
-            ``scores`` (one an objective, or None), ``reason``, ``best`` and ``command``.
+            ``scores`` (one an objective, or None), ``reason``, ``best`` and ``command``; ``forced``: whether earlier
+            trials were forgotten.
     """
     objectives, trials = search["objectives"], search["trials"]
     keys = list(dict.fromkeys(key for trial in trials for key in trial["values"]))
@@ -59,7 +60,10 @@ def search_table(search: Mapping[str, Any]) -> RenderableType:
     notes = [f"Scores are means over seeds {', '.join(map(str, search['seeds']))}."] if len(search["seeds"]) > 1 else []
     if any(objective["name"].startswith("macs.") for objective in objectives):
         notes.append(f"Ratios: work against dense. {MACS_NOTE}")
-    notes.append(f"The same command goes on with this search, in {search['storage']}.")
+    if any(objective["name"].startswith("cost.") for objective in objectives):
+        notes.append("Figures of microcontrollers are modelled: docs/cost.md.")
+    command = "The same command without --force" if search.get("forced") else "The same command"
+    notes.append(f"{command} goes on with this search, in {search['storage']}.")
     return Group(*parts, *(Text(note, style="dim") for note in notes))
 
 
@@ -68,7 +72,8 @@ def _counted(search: Mapping[str, Any]) -> str:
     ended = ", ".join(
         f"{counts[status]} {status}" for status in ("complete", "pruned", "failed", "open") if counts[status]
     )
-    return f"{len(search['trials'])} of {search['n_trials']} trials: {ended or 'none'}"
+    count = len(search["trials"])
+    return f"{count} of {max(count, search['n_trials'])} trials: {ended or 'none'}"
 
 
 def _best(objectives: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
@@ -79,9 +84,8 @@ def _best(objectives: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, A
         shown = best[:1]
         return [Text(f"Best: {_named(objectives, shown[0])}", style="bold"), *_commands(objectives, shown)]
     front = sorted(best, key=lambda trial: trial["scores"][-1])
-    parts: list[RenderableType] = [
-        Text(f"Pareto front (*): {len(front)} trials that no other beats in everything", style="bold")
-    ]
+    counted = f"{len(front)} trial{'' if len(front) == 1 else 's'}"
+    parts: list[RenderableType] = [Text(f"Pareto front (*): {counted} that no other beats in everything", style="bold")]
     if len(front) <= _COMMANDS:
         return [*parts, *_commands(objectives, front)]
     spread = [front[round(index * (len(front) - 1) / (_COMMANDS - 1))] for index in range(_COMMANDS)]

@@ -48,7 +48,7 @@ class Objective:
             found = numbers.get(part)
         if isinstance(found, bool) or not isinstance(found, int | float):
             known = [name for name, number in numbers.items() if isinstance(number, float) and "test_" not in name]
-            raise TinypropError(f"the result has no {self.name}, only {', '.join(known) or 'nothing of that kind'}")
+            raise TinypropError(f"the result has no {self.name}{', only ' + ', '.join(known) if known else ''}")
         return float(found)
 
 
