@@ -148,7 +148,7 @@ def test_the_largest_ratio_in_a_budget_is_within_it_and_a_larger_one_is_not(said
 def test_the_ratio_shown_for_a_budget_keeps_it(said, tinyprop):
     """Of 32 entries 5.5 are 0.171875: a ratio shown as 0.1719 would keep one more."""
     asked = ("policy=static", "target=stm32f407", "--what-if", "milliseconds=4.5")
-    shown = [word for word in tinyprop("cost", *asked)[1].split() if word.startswith("0.1")][0]
+    shown = next(word for word in tinyprop("cost", *asked)[1].split() if word.startswith("0.1"))
     (row,) = said("policy=static", f"policy.ratio={shown}", "target=stm32f407")
     assert row["milliseconds.step"] <= 4.5
 
@@ -195,6 +195,7 @@ def test_what_does_not_fit_is_said_by_how_much(tinyprop, said):
         (("policy=adaptive", "--kept", "fc9=0.1"), "--kept: fc9: no layer with weights; the network's are fc1, fc2"),
         (("policy=adaptive", "--kept", "much"), "--kept much: is neither a fraction"),
         (("policy=static", "--kept", "0.1"), "--kept: policy=static says itself what is kept"),
+        (("policy=adaptive", "--kept", "0.1", "--what-if", "ram=9KB"), "--what-if asks what may be kept, and --kept says"),
         (("--kept", "0.1", "--run", "x"), "--kept and --run both say what is kept"),
         (("--run", "x"), "x: no such run directory"),
         (("target=stm32f704",), "target=stm32f704: no such option; did you mean stm32f746"),

@@ -60,13 +60,15 @@ def kept_fractions(arguments: argparse.Namespace) -> Kept | None:
     """What ``--kept`` says of adaptive policies.
 
     Raises:
-        RequestError: it is no fraction, or ``--run`` says it too.
+        RequestError: it is no fraction, or ``--run`` says it too, or ``--what-if`` asks it.
     """
     text = arguments.kept
     if text is None:
         return None
     if arguments.run is not None:
         raise RequestError("--kept and --run both say what is kept; give one of them")
+    if arguments.what_if is not None:
+        raise RequestError("--what-if asks what may be kept, and --kept says it; give one of them")
     try:
         if "=" not in text:
             share = float(text)
