@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_said_by_how_much(tinyprop, said):
         (("policy=adaptive", "--kept", "fc9=0.1"), "--kept: fc9: no layer with weights; the network's are fc1, fc2"),
         (("policy=adaptive", "--kept", "much"), "--kept much: is neither a fraction"),
         (("policy=static", "--kept", "0.1"), "--kept: policy=static says itself what is kept"),
-        (("policy=adaptive", "--kept", "0.1", "--what-if", "ram=9KB"), "--what-if asks what may be kept, and --kept says"),
+        (("policy=adaptive", "--kept", "0.1", "--what-if", "ram=9KB"), "--what-if asks what may be kept, and"),
         (("--kept", "0.1", "--run", "x"), "--kept and --run both say what is kept"),
         (("--run", "x"), "x: no such run directory"),
         (("target=stm32f704",), "target=stm32f704: no such option; did you mean stm32f746"),
