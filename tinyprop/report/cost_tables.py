@@ -83,7 +83,8 @@ def _label(number: int, case: Case) -> str:
 
 
 def _title(target: Target) -> str:
-    return f"{target.name} ({target.core}, {target.clock_mhz:g} MHz)"
+    sizes = f"{target.sram_bytes / 1024:,.0f} KB SRAM, {target.flash_bytes / 1024:,.0f} KB flash"
+    return f"{target.name} ({target.core}, {target.clock_mhz:g} MHz, {sizes})"
 
 
 def _costs(rows: Sequence[Row]) -> Table:

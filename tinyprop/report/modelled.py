@@ -32,13 +32,16 @@ def modelled_rows(costs: Mapping[str, Mapping[str, Any]] | None) -> Iterator[tup
 
 
 def fits(cost: Mapping[str, Any]) -> str:
-    """Whether both memories suffice, and by how much one does not."""
+    """Whether both memories suffice, and what they have to spare, or by how much one does not."""
     lacking = [
         f"{kilobytes(-cost[f'{kind}.spare'])} of {name} too much"
         for kind, name in (("ram", "RAM"), ("flash", "flash"))
         if cost[f"{kind}.spare"] < 0
     ]
-    return f"DOES NOT FIT, {', '.join(lacking)}" if lacking else "fits"
+    if lacking:
+        return f"DOES NOT FIT, {', '.join(lacking)}"
+    ram, flash = (f"{cost[f'{kind}.spare'] // 1024:,.0f}" for kind in ("ram", "flash"))
+    return f"fits, {ram} and {flash} KB left"
 
 
 def stated_error(errors: Mapping[str, Any]) -> str:
