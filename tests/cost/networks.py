@@ -1,6 +1,7 @@
 """Small networks whose costs are counted by hand, and parts that are made up."""
 
 from tinyprop.cost import Target, TrainingStep
+from tinyprop.engine.images import CORES
 from tinyprop.models.specification import Activation, Conv2d, Flatten, Linear, NetworkSpecification, Pool2d
 from tinyprop.sparse.policies import Static
 from tinyprop.training.optimizer import Sgd
@@ -22,7 +23,7 @@ def part(core="cortex-m4", **settings) -> Target:
     known = {
         "name": "a part",
         "core": core,
-        "fpu": True,
+        "fpu": CORES[core].fpu if core in CORES else True,
         "clock_mhz": 100.0,
         "sram_bytes": 65536,
         "flash_bytes": 1 << 20,

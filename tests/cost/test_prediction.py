@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tinyprop.cost import PHASES, Activity, coefficients_of, predict
 from tinyprop.cost.load import loads_of
 from tinyprop.engine.images import CORES
+from tinyprop.errors import RequestError
 from tinyprop.models.presets import CnnSmall, LeNet, Mlp
 from tinyprop.models.specification import Conv2d, Flatten, Linear, NetworkSpecification
 from tinyprop.sparse.policies import Adaptive, Budget, Dense, MeProp, Static
@@ -191,3 +192,9 @@ def test_shares_of_nothing_have_a_cost_too(policy, skip_zeros, told):
 def test_nothing_comes_back_from_a_layer_whose_gradients_are_all_zero():
     dead = loads_of(step(CNN, policy=Dense(), activity={"fc1": Activity(zero_gradients=1.0)}))
     assert (dead["fc1"].returned, dead["conv1"].nonzero_entries) == (0, 0)
+
+
+@pytest.mark.parametrize(("core", "fpu"), [("cortex-m4", False), ("cortex-m0plus", True)])
+def test_the_cost_of_one_fpu_is_not_told_of_another(core, fpu):
+    with pytest.raises(RequestError, match=f"a part: no cost is known for a {core} with.* a floating-point unit, only"):
+        predict(step(), part(core, fpu=fpu))
