@@ -112,7 +112,7 @@ def test_a_key_that_some_options_lack_is_not_said_to_lack_a_value_too(composer):
 
 def test_a_run_that_is_asked_for_twice_is_named(composer):
     (problem,) = problems(composer, "seed=1,1", multirun=True)
-    assert problem == "seed=1: is given twice; a sweep has each run once"
+    assert problem == "seed=1: the same run as an earlier one; a sweep has each run once"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,6 @@ def alike(jobs: list[Job]) -> list[str]:
         other = known.setdefault(job.config.run_name, job)
         if other is not job:
             first, second = (" ".join(each.overrides or each.arguments) or "the defaults" for each in (other, job))
-            same = "is given twice" if first == second else f"is the same run as {first}"
-            problems.append(f"{second}: {same}; a sweep has each run once")
+            earlier = "an earlier one" if first == second else first
+            problems.append(f"{second}: the same run as {earlier}; a sweep has each run once")
     return problems

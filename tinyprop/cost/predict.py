@@ -144,12 +144,12 @@ def predict(step: TrainingStep, target: Target, *, coefficients: Coefficients | 
             like its own, or nothing says what an adaptive policy keeps.
     """
     known = coefficients or coefficients_of(target.core)
-    has_fpu = CORES[known.core].fpu
-    if target.fpu != has_fpu:
+    core = CORES.get(target.core)
+    if core is not None and target.fpu != core.fpu:
         raise RequestError(
             f"{target.name}: no cost is known for a {target.core} {'with' if target.fpu else 'without'} a "
-            f"floating-point unit, only for one {'with' if has_fpu else 'without'} it "
-            f"(target.fpu={str(has_fpu).lower()})"
+            f"floating-point unit, only for one {'with' if core.fpu else 'without'} it "
+            f"(target.fpu={str(core.fpu).lower()})"
         )
     found: dict[str, Cost] = {}
     for part in parts_of(step):
