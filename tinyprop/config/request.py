@@ -52,6 +52,7 @@ class Request:
 
 
 def called(overrides: Iterable[Override]) -> str:
+    """What a multirun is called by: the one experiment that its command line chooses, or ``sweep``."""
     chosen = [o.value() for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     return str(chosen[0] or "sweep") if chosen else "sweep"
 
@@ -65,6 +66,7 @@ def backend_note(grid: Grid, jobs: Sequence[Job]) -> tuple[str, ...]:
 
 
 def cluster_note(tree: DictConfig, config: RunConfig) -> tuple[str, ...]:
+    """A warning where several machines would write to one SQLite file."""
     note = database_note(tree, config.tracking)
     return (note,) if note else ()
 
